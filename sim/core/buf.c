@@ -1,0 +1,449 @@
+/* Payload bytes: chains of reference-counted slices.
+ *
+ * Chunks come in size classes (powers of two from 64 bytes to 64 KiB) that are recycled through
+ * free lists; larger ones go to the system and back. Slices and small structs are recycled too, so
+ * that a run in steady state allocates nothing.
+ */
+#include "sim/core/buf.h"
+
+#include "sim/core/attributes.h"
+#include "sim/core/hash.h"
+#include "sim/core/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALLEST_SHIFT 6u  /* 64 bytes */
+#define LARGEST_SHIFT  16u /* 64 KiB */
+#define CLASS_COUNT    (LARGEST_SHIFT - SMALLEST_SHIFT + 1)
+#define CLASS_HUGE     CLASS_COUNT /* from the system, back to the system */
+#define BLOCK_STEP     16u
+#define BLOCK_LARGEST  1024u
+#define SLAB_BYTES     ((size_t)256 * 1024)
+
+struct free_block {
+    struct free_block *next;
+};
+
+/* Memory from the system that is given back with the pool. */
+struct slab {
+    struct slab *next;
+    _Alignas(16) uint8_t data[];
+};
+
+struct huge {
+    struct huge *next;
+    struct huge *previous;
+    struct chunk chunk;
+    _Alignas(16) uint8_t data[];
+};
+
+struct pool {
+    struct slab *slabs;
+    uint8_t *fresh; /* the unused end of the newest slab */
+    size_t fresh_bytes;
+    struct huge *huge_chunks;
+    struct free_block *free_chunks[CLASS_COUNT];
+    struct free_block *free_bufs;
+    struct free_block *free_blocks[BLOCK_LARGEST / BLOCK_STEP + 1];
+    size_t live_chunks;
+    size_t live_bufs;
+    size_t live_blocks;
+};
+
+struct pool *pool_new(void)
+{
+    return mem_new(sizeof(struct pool));
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    while (pool->slabs) {
+        struct slab *slab = pool->slabs;
+
+        pool->slabs = slab->next;
+        free(slab);
+    }
+    while (pool->huge_chunks) {
+        struct huge *huge = pool->huge_chunks;
+
+        pool->huge_chunks = huge->next;
+        free(huge);
+    }
+    free(pool);
+}
+
+size_t pool_live_chunks(const struct pool *pool)
+{
+    return pool->live_chunks;
+}
+
+size_t pool_live_bufs(const struct pool *pool)
+{
+    return pool->live_bufs;
+}
+
+size_t pool_live_blocks(const struct pool *pool)
+{
+    return pool->live_blocks;
+}
+
+/* 'bytes' is a multiple of 16 and much less than a slab. */
+static void *from_slab(struct pool *pool, size_t bytes)
+{
+    if (pool->fresh_bytes < bytes) {
+        size_t slab_bytes = bytes > SLAB_BYTES / 4 ? bytes * 4 : SLAB_BYTES;
+        struct slab *slab = mem_resize(NULL, 1, sizeof(*slab) + slab_bytes);
+
+        slab->next = pool->slabs;
+        pool->slabs = slab;
+        pool->fresh = slab->data;
+        pool->fresh_bytes = slab_bytes;
+    }
+    void *block = pool->fresh;
+
+    pool->fresh += bytes;
+    pool->fresh_bytes -= bytes;
+    return block;
+}
+
+static void *pop_or_slab(struct pool *pool, struct free_block **list, size_t bytes)
+{
+    struct free_block *block = *list;
+
+    if (!block)
+        return from_slab(pool, bytes);
+    *list = block->next;
+    return block;
+}
+
+static void push(struct free_block **list, void *block)
+{
+    struct free_block *free_block = block;
+
+    free_block->next = *list;
+    *list = free_block;
+}
+
+void *pool_take(struct pool *pool, size_t bytes)
+{
+    assert(bytes > 0);
+    assert(bytes <= BLOCK_LARGEST);
+    size_t step = (bytes + BLOCK_STEP - 1) / BLOCK_STEP;
+    void *block = pop_or_slab(pool, &pool->free_blocks[step], step * BLOCK_STEP);
+
+    pool->live_blocks++;
+    return memset(block, 0, step * BLOCK_STEP);
+}
+
+void pool_give(struct pool *pool, void *block, size_t bytes)
+{
+    if (!block)
+        return;
+    assert(pool->live_blocks > 0);
+    pool->live_blocks--;
+    push(&pool->free_blocks[(bytes + BLOCK_STEP - 1) / BLOCK_STEP], block);
+}
+
+/* The chunk struct stands in front of its bytes, in one block of memory. */
+#define CHUNK_HEADER ((sizeof(struct chunk) + 15) & ~(size_t)15)
+
+static struct chunk *huge_new(struct pool *pool, size_t bytes)
+{
+    struct huge *huge = mem_resize(NULL, 1, sizeof(*huge) + bytes);
+
+    huge->previous = NULL;
+    huge->next = pool->huge_chunks;
+    if (huge->next)
+        huge->next->previous = huge;
+    pool->huge_chunks = huge;
+    huge->chunk.data = huge->data;
+    return &huge->chunk;
+}
+
+struct chunk *chunk_new(struct pool *pool, size_t bytes)
+{
+    assert(bytes > 0);
+    assert(bytes <= UINT32_MAX);
+    unsigned size_class = 0;
+    while (size_class < CLASS_COUNT && ((size_t)1 << (SMALLEST_SHIFT + size_class)) < bytes)
+        size_class++;
+
+    struct chunk *chunk;
+    uint8_t *data;
+    if (size_class == CLASS_HUGE) {
+        chunk = huge_new(pool, bytes);
+        data = chunk->data;
+    } else {
+        chunk = pop_or_slab(pool, &pool->free_chunks[size_class],
+                            CHUNK_HEADER + ((size_t)1 << (SMALLEST_SHIFT + size_class)));
+        data = (uint8_t *)chunk + CHUNK_HEADER;
+    }
+    *chunk = (struct chunk){.pool = pool,
+                            .refs = 1,
+                            .bytes = (uint32_t)bytes,
+                            .size_class = (uint8_t)size_class,
+                            .data = data};
+    pool->live_chunks++;
+    return chunk;
+}
+
+static void huge_free(struct pool *pool, struct chunk *chunk)
+{
+    struct huge *huge = CONTAINER_OF(chunk, struct huge, chunk);
+
+    if (huge->previous)
+        huge->previous->next = huge->next;
+    else
+        pool->huge_chunks = huge->next;
+    if (huge->next)
+        huge->next->previous = huge->previous;
+    free(huge);
+}
+
+void chunk_unref(struct chunk *chunk)
+{
+    if (!chunk)
+        return;
+    assert(chunk->refs > 0);
+    if (--chunk->refs > 0)
+        return;
+    struct pool *pool = chunk->pool;
+
+    pool->live_chunks--;
+    if (chunk->size_class == CLASS_HUGE)
+        huge_free(pool, chunk);
+    else
+        push(&pool->free_chunks[chunk->size_class], chunk);
+}
+
+uint64_t chunk_hash(struct chunk *chunk)
+{
+    if (!chunk->is_hashed) {
+        chunk->hash = hash64(chunk->data, chunk->bytes, 0);
+        chunk->is_hashed = true;
+    }
+    return chunk->hash;
+}
+
+struct buf *buf_new(struct chunk *chunk, uint32_t offset, uint32_t bytes)
+{
+    assert(bytes > 0);
+    assert(offset + (uint64_t)bytes <= chunk->bytes);
+    struct buf *buf = pop_or_slab(chunk->pool, &chunk->pool->free_bufs, sizeof(struct buf));
+
+    chunk->pool->live_bufs++;
+    *buf = (struct buf){.chunk = chunk, .offset = offset, .bytes = bytes};
+    return buf;
+}
+
+struct buf *buf_copy(struct pool *pool, const void *data, size_t bytes)
+{
+    if (bytes == 0)
+        return NULL;
+    struct chunk *chunk = chunk_new(pool, bytes);
+
+    memcpy(chunk->data, data, bytes);
+    return buf_new(chunk, 0, (uint32_t)bytes);
+}
+
+static struct buf *free_one(struct buf *buf)
+{
+    struct buf *next = buf->next;
+    struct pool *pool = buf->chunk->pool;
+
+    chunk_unref(buf->chunk);
+    assert(pool->live_bufs > 0);
+    pool->live_bufs--;
+    push(&pool->free_bufs, buf);
+    return next;
+}
+
+void buf_free(struct buf *chain)
+{
+    while (chain)
+        chain = free_one(chain);
+}
+
+size_t buf_bytes(const struct buf *chain)
+{
+    size_t bytes = 0;
+
+    for (; chain; chain = chain->next)
+        bytes += chain->bytes;
+    return bytes;
+}
+
+struct buf *buf_share(const struct buf *chain, size_t offset, size_t bytes)
+{
+    struct buf *first = NULL;
+    struct buf **end = &first;
+
+    while (bytes > 0) {
+        assert(chain);
+        if (offset >= chain->bytes) {
+            offset -= chain->bytes;
+        } else {
+            size_t here = chain->bytes - offset;
+
+            if (here > bytes)
+                here = bytes;
+            *end = buf_new(chunk_ref(chain->chunk), chain->offset + (uint32_t)offset,
+                           (uint32_t)here);
+            end = &(*end)->next;
+            bytes -= here;
+            offset = 0;
+        }
+        chain = chain->next;
+    }
+    return first;
+}
+
+struct buf *buf_cut(struct buf **chain, size_t bytes)
+{
+    struct buf *first = *chain;
+    struct buf **end = &first;
+
+    while (bytes > 0 && *end && (*end)->bytes <= bytes) {
+        bytes -= (*end)->bytes;
+        end = &(*end)->next;
+    }
+    struct buf *rest = *end;
+
+    *end = NULL;
+    if (bytes > 0) { /* the cut goes through 'rest' */
+        assert(rest);
+        *end = buf_new(chunk_ref(rest->chunk), rest->offset, (uint32_t)bytes);
+        rest->offset += (uint32_t)bytes;
+        rest->bytes -= (uint32_t)bytes;
+    }
+    *chain = rest;
+    return first;
+}
+
+void buf_drop(struct buf **chain, size_t bytes)
+{
+    while (bytes > 0) {
+        assert(*chain);
+        if ((*chain)->bytes > bytes) {
+            (*chain)->offset += (uint32_t)bytes;
+            (*chain)->bytes -= (uint32_t)bytes;
+            return;
+        }
+        bytes -= (*chain)->bytes;
+        *chain = free_one(*chain);
+    }
+}
+
+struct buf *buf_join(struct buf *front, struct buf *back)
+{
+    if (!front)
+        return back;
+    struct buf *last = front;
+
+    while (last->next)
+        last = last->next;
+    last->next = back;
+    return front;
+}
+
+void buf_read(const struct buf *chain, size_t offset, void *ret_data, size_t bytes)
+{
+    uint8_t *out = ret_data;
+
+    for (; bytes > 0; chain = chain->next) {
+        assert(chain);
+        if (offset >= chain->bytes) {
+            offset -= chain->bytes;
+            continue;
+        }
+        size_t here = chain->bytes - offset < bytes ? chain->bytes - offset : bytes;
+
+        memcpy(out, buf_data(chain) + offset, here);
+        out += here;
+        bytes -= here;
+        offset = 0;
+    }
+}
+
+bool buf_equal(const struct buf *a, const struct buf *b)
+{
+    size_t a_offset = 0;
+    size_t b_offset = 0;
+
+    while (a && b) {
+        size_t a_left = a->bytes - a_offset;
+        size_t b_left = b->bytes - b_offset;
+        size_t bytes = a_left < b_left ? a_left : b_left;
+        const uint8_t *a_data = buf_data(a) + a_offset;
+        const uint8_t *b_data = buf_data(b) + b_offset;
+
+        if (a_data != b_data && memcmp(a_data, b_data, bytes) != 0)
+            return false;
+        a_offset += bytes;
+        b_offset += bytes;
+        if (a_offset == a->bytes) {
+            a = a->next;
+            a_offset = 0;
+        }
+        if (b_offset == b->bytes) {
+            b = b->next;
+            b_offset = 0;
+        }
+    }
+    return !a && !b;
+}
+
+uint64_t buf_digest(const struct buf *chain, uint64_t seed)
+{
+    for (; chain; chain = chain->next) {
+        seed = hash_mix(seed, chunk_hash(chain->chunk));
+        seed = hash_mix(seed, (uint64_t)chain->offset << 32 | chain->bytes);
+    }
+    return seed;
+}
+
+void buf_queue_put(struct buf_queue *queue, struct buf *chain)
+{
+    if (!chain)
+        return;
+    if (queue->tail)
+        queue->tail->next = chain;
+    else
+        queue->head = chain;
+    for (; chain; chain = chain->next) {
+        queue->bytes += chain->bytes;
+        queue->tail = chain;
+    }
+}
+
+struct buf *buf_queue_take(struct buf_queue *queue, size_t bytes)
+{
+    if (bytes > queue->bytes)
+        bytes = queue->bytes;
+    if (bytes == 0)
+        return NULL;
+    struct buf *taken = buf_cut(&queue->head, bytes);
+
+    queue->bytes -= bytes;
+    if (!queue->head)
+        queue->tail = NULL;
+    return taken;
+}
+
+void buf_queue_drop(struct buf_queue *queue, size_t bytes)
+{
+    assert(bytes <= queue->bytes);
+    buf_drop(&queue->head, bytes);
+    queue->bytes -= bytes;
+    if (!queue->head)
+        queue->tail = NULL;
+}
+
+void buf_queue_clear(struct buf_queue *queue)
+{
+    buf_free(queue->head);
+    *queue = (struct buf_queue){0};
+}

@@ -1,0 +1,45 @@
+/* Where a logical unit keeps its blocks: memory with a media model, or a file.
+ *
+ * Requests are embedded in what they serve (a SCSI task), so submitting one allocates nothing.
+ */
+#pragma once
+
+#include "sim/core/buf.h"
+
+#include <stdint.h>
+
+enum store_op { STORE_READ, STORE_WRITE, STORE_PUNCH, STORE_FLUSH };
+
+enum store_result { STORE_OK, STORE_MEDIUM_ERROR, STORE_NO_SPACE };
+
+struct store_request {
+    enum store_op op;
+    uint64_t offset;       /* in bytes; with 'bytes' inside the store. FLUSH ignores both */
+    uint64_t bytes;
+    bool force_unit_access; /* WRITE: durable before it is done */
+    struct buf *data;      /* WRITE: from the caller, taken. READ: the result, the caller's */
+    enum store_result result;
+    uint64_t error_offset; /* MEDIUM_ERROR: the first byte that failed */
+    void (*on_done)(struct store_request *request); /* later, from the event loop */
+    struct store_request *next; /* the store's while it works */
+};
+
+struct store;
+struct store_ops {
+    void (*submit)(struct store *store, struct store_request *request);
+    void (*crash)(struct store *store);
+};
+struct store {
+    const struct store_ops *ops;
+    uint64_t bytes; /* size */
+};
+
+static inline void store_submit(struct store *store, struct store_request *request)
+{
+    store->ops->submit(store, request);
+}
+/* Power is gone: requests in work end without on_done, what was not flushed may be lost. */
+static inline void store_crash(struct store *store)
+{
+    store->ops->crash(store);
+}

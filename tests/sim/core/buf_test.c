@@ -1,0 +1,101 @@
+/* Buffers: cutting and joining never copies, and nothing stays alive that nobody holds. */
+#include "sim/core/buf.h"
+
+#include "tests/test.h"
+
+#include <string.h>
+
+static struct buf *text(struct pool *pool, const char *words)
+{
+    return buf_copy(pool, words, strlen(words));
+}
+
+static void a_cut_through_a_slice_shares_its_bytes(void **state)
+{
+    struct pool *pool = pool_new();
+    struct buf *chain = buf_join(text(pool, "login"), text(pool, "phase"));
+    const uint8_t *second = buf_data(chain->next);
+    struct buf *front = buf_cut(&chain, 7);
+    char read[8] = "";
+    (void)state;
+
+    assert_int_equal(buf_bytes(front), 7);
+    assert_int_equal(buf_bytes(chain), 3);
+    buf_read(front, 3, read, 4);
+    assert_string_equal(read, "inph");
+    assert_ptr_equal(buf_data(chain), second + 2);
+    assert_int_equal(pool_live_chunks(pool), 2);
+    buf_free(front);
+    buf_free(chain);
+    assert_int_equal(pool_live_chunks(pool), 0);
+    assert_int_equal(pool_live_bufs(pool), 0);
+    pool_free(pool);
+}
+
+static void equal_bytes_in_other_slices_are_equal(void **state)
+{
+    struct pool *pool = pool_new();
+    struct buf *a = buf_join(text(pool, "abc"), text(pool, "defg"));
+    struct buf *b = buf_join(text(pool, "a"), text(pool, "bcdefg"));
+    struct buf *c = text(pool, "abcdefh");
+    struct buf *shorter = buf_share(a, 0, 6);
+    (void)state;
+
+    assert_true(buf_equal(a, b));
+    assert_false(buf_equal(a, c));
+    assert_false(buf_equal(a, shorter));
+    buf_free(a), buf_free(b), buf_free(c), buf_free(shorter);
+    pool_free(pool);
+}
+
+static void a_queue_gives_what_it_has(void **state)
+{
+    struct pool *pool = pool_new();
+    struct buf_queue queue = {0};
+    (void)state;
+
+    assert_null(buf_queue_take(&queue, 10));
+    buf_queue_put(&queue, text(pool, "0123"));
+    buf_queue_put(&queue, text(pool, "4567"));
+    buf_queue_drop(&queue, 3);
+    struct buf *taken = buf_queue_take(&queue, 2);
+    char read[3] = "";
+    buf_read(taken, 0, read, 2);
+    assert_string_equal(read, "34");
+    assert_int_equal(queue.bytes, 3);
+    buf_free(taken);
+    taken = buf_queue_take(&queue, 100);
+    assert_int_equal(buf_bytes(taken), 3);
+    assert_null(queue.tail);
+    buf_free(taken);
+    pool_free(pool);
+}
+
+static void a_chunk_of_any_size_comes_back(void **state)
+{
+    static const size_t sizes[] = {1, 64, 65, 8192, 65536, 65537, 1000000};
+    struct pool *pool = pool_new();
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct chunk *chunk = chunk_new(pool, sizes[i]);
+
+        memset(chunk->data, 0x5a, sizes[i]);
+        uint64_t hash = chunk_hash(chunk);
+        chunk_touch(chunk);
+        chunk->data[sizes[i] - 1] ^= 1;
+        assert_true(hash != chunk_hash(chunk));
+        chunk_unref(chunk);
+    }
+    assert_int_equal(pool_live_chunks(pool), 0);
+    pool_free(pool);
+}
+
+int main(void)
+{
+    TEST(a_cut_through_a_slice_shares_its_bytes);
+    TEST(equal_bytes_in_other_slices_are_equal);
+    TEST(a_queue_gives_what_it_has);
+    TEST(a_chunk_of_any_size_comes_back);
+    return TEST_RUN("sim.core.buf");
+}
