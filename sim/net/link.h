@@ -1,0 +1,108 @@
+/* One direction of a cable with the queue in front of it: egress queue, serializer, propagation.
+ *
+ *   link_send() -> [ queue ] -> serializer -> ~~~ cable ~~~ -> on_arrival
+ *        |  tail drop             rate          delay, loss, damage
+ *
+ * NICs and switch ports alike transmit through one. All times are worked out when a frame comes in:
+ *
+ *   start   = the later of: eligible, the end of the frame before it
+ *   done    = start + bits / rate       (preamble 8, at least 60, FCS 4, inter-frame gap 12 bytes)
+ *   arrival = done + delay              (never before the arrival of the frame before it)
+ *
+ * so a hop costs one event: the arrival. The fraction of a nanosecond that a frame takes is carried
+ * over to the next one. The gap counts as the frame's own: its last bit arrives 12 bytes early.
+ * What changes later (rate, faults) is worked out again for frames that did not start yet.
+ */
+#pragma once
+
+#include "sim/core/random.h"
+#include "sim/net/impair.h"
+#include "sim/net/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LINK_PREAMBLE_BYTES  8u /* with the start frame delimiter (802.3, 4.2.5) */
+#define LINK_FCS_BYTES       4u
+#define LINK_GAP_BYTES       12u /* 802.3, 4.4.2 */
+#define LINK_MIN_FRAME_BYTES 60u /* without FCS */
+#define LINK_NS_PER_M        5   /* in copper and glass light is a third slower than in vacuum */
+
+struct link_config {
+    int64_t rate_bits_per_s;
+    int64_t delay_ns;
+    uint64_t queue_bytes;  /* tail drop above; 0: by frames only */
+    uint32_t queue_frames; /* tail drop above; 0: by bytes only */
+};
+
+/* How often what happened. offered = delivered + all of dropped + those still in the link. */
+struct link_counts {
+    uint64_t offered;
+    uint64_t offered_bytes;
+    uint64_t delivered;
+    uint64_t delivered_bytes;
+    uint64_t damaged; /* among the delivered */
+    uint64_t dropped[DROP_REASON_COUNT];
+};
+
+struct link;
+struct link_ops {
+    /* Takes ownership of 'frame'. */
+    void (*on_arrival)(struct link *link, struct frame *frame);
+    /* After link_want_room(); may be NULL. */
+    void (*on_room)(struct link *link);
+};
+
+struct link_slot;
+struct link {
+    const struct link_ops *ops;
+    struct wire *wire;
+    const char *name; /* borrowed: the port's */
+    uint32_t port_id;
+    struct link_config config;
+    struct timer arrival_timer; /* of the oldest frame */
+    struct timer room_timer;
+    /* A ring of frames in order: delivered .. [first .. unsent .. first + count) */
+    struct link_slot *slots; /* owned */
+    uint32_t capacity;       /* a power of two, or 0 */
+    uint32_t first;
+    uint32_t count;
+    uint32_t sent;         /* of 'count', so many have left the serializer, as of the last look */
+    uint64_t queued_bytes; /* of those that have not */
+    int64_t busy_until_ns; /* end of the last frame, rounded up; */
+    int64_t busy_fraction; /* and how much less than that, in 1/rate ns */
+    int64_t last_arrival_ns;
+    bool is_passing; /* light reaches the far end */
+    struct impair impair;
+    struct random damage; /* where bits flip */
+    struct link_counts counts;
+};
+
+/* Life cycle: for a member of a port. 'wire', 'name', 'ops' are borrowed. */
+void link_init(struct link *link, struct wire *wire, const char *name, uint32_t port_id,
+               const struct link_ops *ops, const struct link_config *config);
+void link_fini(struct link *link); /* gives back the frames that are in it */
+
+/* Sends 'frame', not before 'eligible_ns'. Takes ownership; drops and counts what it must. */
+void link_send(struct link *link, struct frame *frame, int64_t eligible_ns);
+/* The port drops the frame instead of sending it: counted as offered. Takes ownership. */
+void link_refuse(struct link *link, struct frame *frame, enum drop_reason reason);
+
+/* Frames that the queue takes now, by queue_frames. */
+uint32_t link_room(struct link *link);
+/* Calls on_room once, when half of queue_frames is free. */
+void link_want_room(struct link *link);
+
+/* Changes. */
+void link_set_passing(struct link *link,
+                      bool is_passing); /* false: all frames lost, 'no-carrier' */
+void link_drop_queued(struct link *link,
+                      enum drop_reason reason); /* those that did not start yet */
+void link_set_rate(struct link *link, int64_t rate_bits_per_s);
+void link_set_delay(struct link *link, int64_t delay_ns);
+struct impair_layer *link_impair(struct link *link, const struct impair_config *config);
+void link_repair(struct link *link, struct impair_layer *layer);
+
+/* How long a frame of so many bytes occupies a link, gap included, rounded up. */
+int64_t link_frame_ns(uint32_t frame_bytes, int64_t rate_bits_per_s);

@@ -1,0 +1,70 @@
+/* A store-and-forward learning switch (802.1Q-2018, clause 8, without VLANs of its own).
+ *
+ *     OFF --power--> BOOTING --boot_time--> RUNNING
+ *      ^                |                      |
+ *      '------------- power off ---------------'
+ *
+ * A frame that arrived as a whole is looked up and leaves by one port or by all others; its way
+ * through the switch costs no event, it only makes the frame eligible later. Buffers are per egress
+ * port, with tail drop. What is above the MTU is dropped silently, and counted. Without power it
+ * forgets MAC table and queues; its ports have carrier from the end of the boot on. Frozen, it
+ * keeps its carrier, and nothing passes.
+ *
+ * Faults are layers: two power_off need two power_on.
+ */
+#pragma once
+
+#include "sim/net/port.h"
+
+struct sw;
+
+struct switch_config {
+    const char *name;            /* "switch-1"; copied. Its ports are "switch-1.1" and so on */
+    uint32_t port_count;         /* 1 to 4096 */
+    uint32_t mtu_bytes;          /* of an IP packet; 0: 1500. Frame limit: + 14, + 4 with a tag */
+    uint64_t port_buffer_bytes;  /* 0: 512 KiB */
+    int64_t forwarding_delay_ns; /* through the switch, from last bit in to first bit out */
+    int64_t boot_ns;             /* power to carrier */
+    int64_t
+        port_forwarding_delay_ns; /* carrier to first frame: 0 (edge port), or spanning tree's */
+    int64_t mac_age_ns;           /* 0: 300 s */
+    uint32_t mac_entries;         /* 0: 16384 */
+};
+
+/* Life cycle: see fabric_add_switch(). A switch begins running. */
+struct sw *switch_new(struct wire *wire, const struct switch_config *config);
+void switch_free(struct sw *sw);
+
+const char *switch_name(const struct sw *sw);
+uint32_t switch_port_count(const struct sw *sw);
+struct port *switch_port(struct sw *sw, uint32_t number); /* as printed on it: from 1 */
+bool switch_is_running(const struct sw *sw);
+int64_t switch_boot_ns(const struct sw *sw);
+
+/* Faults. */
+void switch_power_off(struct sw *sw);
+void switch_power_on(struct sw *sw);                /* the last one boots it */
+void switch_reboot(struct sw *sw, int64_t boot_ns); /* power off, and boot; 0: its own boot time */
+void switch_freeze(struct sw *sw);
+void switch_thaw(struct sw *sw);
+void switch_flush(struct sw *sw); /* forgets its MAC table */
+/* A fault on the way through: a layer on each of its ports' links would draw apart; this is one. */
+struct impair_layer *switch_impair(struct sw *sw, const struct impair_config *config);
+void switch_repair(struct sw *sw, struct impair_layer *layer);
+
+/* Settings that a scenario may change. */
+void switch_set_mtu_bytes(struct sw *sw, uint32_t mtu_bytes);
+void switch_set_forwarding_delay_ns(struct sw *sw, int64_t delay_ns);
+void switch_set_mac_age_ns(struct sw *sw, int64_t age_ns);
+void switch_set_port_buffer_bytes(struct sw *sw, uint64_t bytes);
+
+/* Frames received and sent on to at least one port. */
+uint64_t switch_forwarded(const struct sw *sw);
+uint64_t switch_flooded(const struct sw *sw); /* of those, to all */
+size_t switch_mac_count(const struct sw *sw);
+/* Frames dropped here for 'reason', its ports included; DROP_REASON_COUNT: for any. */
+uint64_t switch_dropped(const struct sw *sw, enum drop_reason reason);
+
+/* Rule P8: each frame received was dropped with a reason or copied to a port, none above the MTU
+ * left. False: 'ret_text' says what is wrong. */
+bool switch_check(const struct sw *sw, char *ret_text, size_t text_bytes);
