@@ -45,7 +45,13 @@ struct command {
     struct command *next;
     struct command *previous;
     int64_t deadline_ns;
-    int64_t sent_at_ns;
+    int64_t sent_at_ns;      /* session: its PDU went out; TIME_NEVER: not yet */
+    int64_t moved_at_ns;     /* session: it last sent or received something for this command */
     uint32_t task_tag;       /* session: the initiator task tag while it is open */
     void *floor;             /* session: its task while it is open */
+    struct command *timer_next;     /* path: in the order of 'deadline_ns' */
+    struct command *timer_previous;
+    int64_t submitted_at_ns; /* path: handed to the session */
+    void *lane;              /* path: its queue (one per LUN) */
+    uint8_t path_flags;      /* path: of its own enum */
 };

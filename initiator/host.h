@@ -1,0 +1,108 @@
+/* A host of the SAN: its paths (sessions) and its multipath disks, joined to the network.
+ *
+ * The owner of the initiator's cores. It opens a stream per path from a NIC's address to a portal,
+ * moves bytes, keeps one timer per core, watches the carrier of its NICs, and tells the trace what
+ * happened. Life of a host:
+ *
+ *   host_new() - host_start() - [SendTargets discovery] - login of each session - scan of each
+ *   session's LUNs - multipath disks appear, one per identity (VPD 83h) - I/O - host_stop()
+ *
+ * Nothing here sleeps or blocks: everything happens in callbacks of the clock and the net.
+ */
+#pragma once
+
+#include "initiator/path.h"
+#include "initiator/profile.h"
+#include "sim/core/clock.h"
+#include "sim/core/net.h"
+#include "sim/core/plant.h"
+#include "sim/core/trace.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct host;
+struct mpath; /* initiator/mpath.h */
+
+/* One session to be held, as a topology lists them. */
+struct host_session {
+    const char *path_name; /* "hv1.iscsi1>san1.port-a"; borrowed, as all strings here */
+    uint32_t from;         /* the NIC's address */
+    struct endpoint portal;
+    const char *target_name; /* iqn of the target behind the portal */
+    bool is_preferred;       /* FAILBACK_TO_PREFERRED: the marked path */
+};
+
+/* What the owner of the host (lab/) wants to hear. */
+struct host_user;
+struct host_user_ops {
+    /* A multipath disk is usable for the first time since the host booted. */
+    void (*on_disk)(struct host_user *user, struct host *host, struct mpath *disk);
+    /* host_stop() has done its work: no session, no stream. */
+    void (*on_stopped)(struct host_user *user, struct host *host);
+};
+struct host_user {
+    const struct host_user_ops *ops;
+};
+
+struct host_config {
+    const char *name;                    /* "hv1" */
+    uint32_t index;                      /* for the trace */
+    const struct host_profile *profile;  /* borrowed, as all below, for the life of the host */
+    const struct host_session *sessions; /* one path each; their order is the path index */
+    uint32_t session_count;
+    const char *initiator_name; /* iqn */
+    bool discovers;             /* SendTargets through the first portal before the logins;
+                                   the answer must name every target that 'sessions' want */
+    struct net *net;
+    struct clock *clock;
+    struct pool *pool;
+    struct trace *trace;
+    struct host_user *user; /* NULL: nobody listens */
+    enum plant plant;
+    uint64_t seed; /* of the run */
+};
+
+/* Life. host_free() in any state: cancels timers, aborts streams, gives all memory back. */
+struct host *host_new(const struct host_config *config);
+void host_free(struct host *host);
+
+/* Boots the initiator service: discovery if wanted, logins, scans. */
+void host_start(struct host *host);
+/* Logs out of every session, then calls on_stopped(). Disks take no more I/O. */
+void host_stop(struct host *host);
+bool host_is_stopped(const struct host *host);
+
+/* Power is gone or the kernel crashed: all state is lost at once, without a byte on the wire. The
+ * net closes its streams by itself. Open I/O ends without a completion. */
+void host_crash(struct host *host);
+/* Boots again after 'boot_ns'. */
+void host_boot(struct host *host, int64_t boot_ns);
+bool host_is_on(const struct host *host);
+
+/* Disks, in the order of their appearance. */
+uint32_t host_disk_count(const struct host *host);
+struct mpath *host_disk_at(const struct host *host, uint32_t disk_index);
+/* The disk whose unit serial number (VPD 80h) or LU designator (VPD 83h, hexadecimal, or its text)
+ * is 'identity'; NULL: there is none (yet). */
+struct mpath *host_disk(const struct host *host, const char *identity);
+
+/* Paths, in the order of the configuration. */
+uint32_t host_path_count(const struct host *host);
+const char *host_path_name(const struct host *host, uint32_t path_index);
+const struct path *host_path(const struct host *host, uint32_t path_index);
+
+/* A live session, for rule P6: the target must have the same ones. */
+struct host_live_session {
+    uint32_t path;
+    uint8_t isid[ISID_BYTES];
+    uint16_t tsih;
+    uint32_t from;
+    struct endpoint portal;
+};
+/* Fills at most 'most' and returns how many there are. */
+uint32_t host_live_sessions(const struct host *host, struct host_live_session *ret_sessions,
+                            uint32_t most);
+
+/* Sums over the paths; and per path through path_counters(). */
+struct path_counters host_counters(const struct host *host);
