@@ -1,0 +1,68 @@
+/* The states of one path of a multipath disk: the words of the trace, the database and the plots.
+ *
+ *   CONNECTING --arrived--> PENDING --admitted--> ACTIVE <--policy--> STANDBY
+ *                              ^                    |  ^                |  ^
+ *                              |                    v  |                v  |
+ *                              |                    HELD (session lost, may be back in time)
+ *                              |                     |
+ *                              '------ FAILED <------'----> REMOVED (no longer the same disk)
+ *
+ * A path is *in use* while the multipath disk may choose it: so it leaves use when it fails, not
+ * when its session is lost; that gap is what LinkDownTime and recovery_tmo cost. It is *usable*
+ * while a command sent on it goes out to the target at once.
+ */
+#pragma once
+
+#include <assert.h>
+#include <stdbool.h>
+
+/* X-macro: enumerator, word, in use, usable. */
+#define PATH_STATES(X)                                                                             \
+    X(PATH_CONNECTING, "connecting", false, false) /* never logged in so far */                    \
+    X(PATH_PENDING, "pending", false, false) /* logged in; the return rule has not admitted it */  \
+    X(PATH_ACTIVE, "active", true, true)     /* the policy sends I/O here */                       \
+    X(PATH_STANDBY, "standby", true, true)   /* in reserve: no I/O while another one is active */  \
+    X(PATH_HELD, "held", true, false)        /* session lost; the layer below holds commands */    \
+    X(PATH_FAILED, "failed", false, false)   /* given up: its I/O went elsewhere */                \
+    X(PATH_REMOVED, "removed", false, false) /* answers as another disk now, or was taken away */
+
+enum path_state {
+#define X(name, word, in_use, usable) name,
+    PATH_STATES(X)
+#undef X
+};
+
+static inline const char *path_state_word(enum path_state state)
+{
+    static const char *const words[] = {
+#define X(name, word, in_use, usable) word,
+        PATH_STATES(X)
+#undef X
+    };
+    assert((unsigned)state < sizeof(words) / sizeof(words[0]));
+    return words[state];
+}
+
+static inline bool path_state_is_in_use(enum path_state state)
+{
+    switch (state) {
+#define X(name, word, in_use, usable)                                                              \
+    case name:                                                                                     \
+        return in_use;
+        PATH_STATES(X)
+#undef X
+    }
+    return false;
+}
+
+static inline bool path_state_is_usable(enum path_state state)
+{
+    switch (state) {
+#define X(name, word, in_use, usable)                                                              \
+    case name:                                                                                     \
+        return usable;
+        PATH_STATES(X)
+#undef X
+    }
+    return false;
+}

@@ -1,0 +1,49 @@
+/* What a block of the workload holds, so that a read tells which write it sees.
+ *
+ *    0        8        16       24         32                      block end
+ *   | stamp  | disk   | LBA    | checksum | filled from the stamp |        big-endian
+ *
+ * The stamp names the write: the host and the host's number of it. All blocks of one write share
+ * it. A block that was never written is all zero; no write has stamp 0.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STAMP_NONE        UINT64_C(0) /* never written */
+#define STAMP_BLOCK_LEAST 64u         /* bytes; blocks are a multiple of it */
+
+/* 'sequence' counts from 1. */
+static inline uint64_t stamp_make(uint32_t host, uint64_t sequence)
+{
+    return (uint64_t)host << 48 | (sequence & (UINT64_MAX >> 16));
+}
+static inline uint32_t stamp_host(uint64_t stamp)
+{
+    return (uint32_t)(stamp >> 48);
+}
+static inline uint64_t stamp_sequence(uint64_t stamp)
+{
+    return stamp & (UINT64_MAX >> 16);
+}
+
+enum stamp_check {
+    STAMP_EMPTY,       /* all zero: never written */
+    STAMP_VALID,       /* whole, and in its place */
+    STAMP_WRONG_PLACE, /* whole, but of another disk or LBA (D5) */
+    STAMP_TORN,        /* not the bytes of any one write (D6) */
+};
+
+struct stamp_seen {
+    uint64_t stamp; /* as it stands in the block, right or not; STAMP_NONE when EMPTY */
+    uint64_t disk_id;
+    uint64_t lba;
+};
+
+/* Fills one block. */
+void stamp_fill(uint8_t *block, uint32_t block_bytes, uint64_t stamp, uint64_t disk_id,
+                uint64_t lba);
+/* What does this block hold, when read from that place? */
+enum stamp_check stamp_look(const uint8_t *block, uint32_t block_bytes, uint64_t disk_id,
+                            uint64_t lba, struct stamp_seen *ret_seen);
