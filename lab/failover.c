@@ -30,10 +30,8 @@ struct touched_use {
 /* One multipath disk, now. */
 struct disk {
     uint32_t host;
-    uint32_t index; /* of the host */
-    size_t outstanding;
-    int64_t waiting_since_ns; /* the later of the last completion and going from none to one */
-    struct use *uses;         /* by path of the host */
+    uint32_t index;   /* of the host */
+    struct use *uses; /* by path of the host */
 };
 
 /* What one fault did to one disk. */
@@ -87,7 +85,6 @@ struct failover {
     const struct san_names *names;
     const struct open_ios *ios;
     struct rows *rows;
-    int64_t pause_threshold_ns;
     struct disk *disks;
     size_t disk_count;
     size_t *first_disk;   /* of each host */
@@ -97,12 +94,11 @@ struct failover {
 };
 
 struct failover *failover_new(const struct san_names *names, const struct open_ios *ios,
-                              struct rows *rows, int64_t pause_threshold_ns)
+                              struct rows *rows)
 {
     struct failover *f = mem_new(sizeof(*f));
 
-    *f = (struct failover){
-        .names = names, .ios = ios, .rows = rows, .pause_threshold_ns = pause_threshold_ns};
+    *f = (struct failover){.names = names, .ios = ios, .rows = rows};
     f->first_disk = mem_array(names->host_count, sizeof(*f->first_disk));
     for (size_t h = 0; h < names->host_count; h++) {
         f->first_disk[h] = f->disk_count;
@@ -169,10 +165,10 @@ static bool is_open(const struct fault *fault)
 
 /* Pauses. */
 
-static void note_pause(struct failover *f, size_t number, int64_t at_ns)
+void failover_pause(struct failover *f, const struct pause *pause)
 {
-    const struct disk *disk = &f->disks[number];
-    int64_t pause_ns = at_ns - disk->waiting_since_ns;
+    size_t number = disk_number(f, pause->host, pause->disk);
+    int64_t pause_ns = pause->end_at_ns - pause->start_at_ns;
 
     for (struct fault *fault = f->faults; fault; fault = fault->next) {
         struct effect *effect = &fault->effects[number];
@@ -180,15 +176,10 @@ static void note_pause(struct failover *f, size_t number, int64_t at_ns)
         if (!is_open(fault) && !effect->awaits_pause_end)
             continue;
         effect->awaits_pause_end = false;
+        if (!is_open(fault) && pause->start_at_ns >= fault->span_end_ns)
+            continue; /* it began with the completion that ended the span */
         effect->longest_pause_ns = time_max(effect->longest_pause_ns, pause_ns);
     }
-    if (pause_ns < f->pause_threshold_ns)
-        return;
-    const struct host_names *host = &f->names->hosts[disk->host];
-    rows_put(f->rows, TABLE_PAUSE,
-             (struct value[]){V_TEXT(host->host), V_TEXT(host->disks[disk->index]),
-                              V_INT(disk->waiting_since_ns), V_INT(at_ns),
-                              V_INT((int64_t)disk->outstanding)});
 }
 
 /* Spans. */
@@ -225,7 +216,8 @@ static void end_span(struct failover *f, struct fault *fault, int64_t at_ns)
     fault->span_end_ns = at_ns;
     note_open_ios(f, fault, at_ns);
     for (size_t d = 0; d < f->disk_count; d++)
-        fault->effects[d].awaits_pause_end = f->disks[d].outstanding > 0;
+        fault->effects[d].awaits_pause_end =
+            open_ios_count(f->ios, f->disks[d].host, f->disks[d].index) > 0;
 }
 
 static void end_span_if_over(struct failover *f, struct fault *fault, int64_t at_ns)
@@ -357,14 +349,6 @@ void failover_repair(struct failover *f, int64_t at_ns, uint32_t fault_id)
 
 /* The life of an I/O. */
 
-void failover_submitted(struct failover *f, int64_t at_ns, const struct open_io *io)
-{
-    struct disk *disk = &f->disks[disk_number(f, io->host, io->disk)];
-
-    if (disk->outstanding++ == 0)
-        disk->waiting_since_ns = at_ns;
-}
-
 static void note_retry(struct failover *f, int64_t at_ns, struct open_io *io)
 {
     size_t number = disk_number(f, io->host, io->disk);
@@ -449,22 +433,13 @@ static void note_first_io(struct fault *fault, size_t number, int64_t at_ns,
 void failover_done(struct failover *f, int64_t at_ns, struct open_io *io, bool is_error)
 {
     size_t number = disk_number(f, io->host, io->disk);
-    struct disk *disk = &f->disks[number];
 
-    if (f->faults || at_ns - disk->waiting_since_ns >= f->pause_threshold_ns) {
-        if (!is_error || disk->outstanding == 1)
-            note_pause(f, number, at_ns);
-        for (struct fault *fault = f->faults; fault; fault = fault->next) {
-            if (is_open(fault))
-                note_completion(fault, number, at_ns, io, is_error);
-            if (!is_error && io->path != TRACE_NONE)
-                note_first_io(fault, number, at_ns, io);
-        }
+    for (struct fault *fault = f->faults; fault; fault = fault->next) {
+        if (is_open(fault))
+            note_completion(fault, number, at_ns, io, is_error);
+        if (!is_error && io->path != TRACE_NONE)
+            note_first_io(fault, number, at_ns, io);
     }
-    if (!is_error)
-        disk->waiting_since_ns = at_ns;
-    assert(disk->outstanding > 0);
-    disk->outstanding--;
     release(f, at_ns, io, is_error);
     for (struct fault *fault = f->faults; fault; fault = fault->next)
         end_span_if_over(f, fault, at_ns);
@@ -719,9 +694,6 @@ static void put_waiting(struct failover *f, size_t number)
 
 void failover_finish(struct failover *f, int64_t at_ns)
 {
-    for (size_t d = 0; d < f->disk_count; d++)
-        if (f->disks[d].outstanding > 0)
-            note_pause(f, d, at_ns);
     for (struct fault *fault = f->faults; fault; fault = fault->next)
         if (is_open(fault))
             end_span(f, fault, at_ns);

@@ -14,6 +14,7 @@
 
 #include "lab/names.h"
 #include "lab/open_ios.h"
+#include "lab/pauses.h"
 #include "lab/rows.h"
 #include "sim/core/trace.h"
 
@@ -29,9 +30,9 @@ struct path_ref {
     uint32_t path;
 };
 
-/* 'names', 'ios' and 'rows' are borrowed; rows come at failover_finish(), pauses as they end. */
+/* 'names', 'ios' and 'rows' are borrowed; the rows of faults come at failover_finish(). */
 struct failover *failover_new(const struct san_names *names, const struct open_ios *ios,
-                              struct rows *rows, int64_t pause_threshold_ns);
+                              struct rows *rows);
 void failover_free(struct failover *failover);
 
 /* The timeline. 'fault_id' counts from 1 without gaps; texts and array are copied. */
@@ -41,9 +42,10 @@ void failover_fault(struct failover *failover, int64_t at_ns, uint32_t fault_id,
 void failover_repair(struct failover *failover, int64_t at_ns, uint32_t fault_id);
 
 /* The trace. Of an I/O: after it was added to or updated in the open I/O, before it is removed. */
-void failover_submitted(struct failover *failover, int64_t at_ns, const struct open_io *io);
 void failover_sent(struct failover *failover, int64_t at_ns, struct open_io *io);
 void failover_done(struct failover *failover, int64_t at_ns, struct open_io *io, bool is_error);
+/* Each pause that ends, or that lasts when the run ends; before failover_done() of its last I/O. */
+void failover_pause(struct failover *failover, const struct pause *pause);
 void failover_sign(struct failover *failover, int64_t at_ns, const struct trace_sign *sign);
 /* In use: I/O may be given to the path, even if it is held below. Usable: I/O goes through. */
 void failover_path(struct failover *failover, int64_t at_ns, const struct trace_path *change,

@@ -5,10 +5,12 @@
 
 struct host_names {
     const char *host;
-    const char **disks; /* "san1.vmstore", in the order of trace_io.disk; owned array */
+    const char **disks;           /* "san1.vmstore", in the order of trace_io.disk; owned array */
+    const unsigned *disk_indices; /* the same in the topology; owned array */
     size_t disk_count;
     const char **paths; /* "hv1.iscsi1>san1.port-a", in the order of trace_io.path; owned array */
     size_t path_count;
+    unsigned first_path; /* of its paths in the topology */
 };
 
 /* Filled by the world; the strings are borrowed from the topology. */

@@ -1,0 +1,653 @@
+/* The expectations of a scenario, measured and judged. */
+#include "lab/judge.h"
+
+#include "lab/histogram.h"
+#include "sim/core/mem.h"
+#include "sim/core/time.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNSET (-1)
+
+/* A span of the run and what was summed in it. */
+struct window {
+    int64_t from_ns;
+    int64_t until_ns;
+    uint64_t ios;
+    uint64_t bytes;
+    uint64_t dropped_before; /* frames, at 'from' */
+    uint64_t dropped;        /* frames, in the window */
+};
+
+/* Since the step of the expectation, of one path of one host. */
+struct path_watch {
+    bool is_touched;
+    bool was_in_use; /* at the step */
+    int64_t left_at_ns;
+    int64_t usable_at_ns;
+};
+
+/* One verdict. */
+struct check {
+    const struct expectation *expectation;
+    struct part_ref subject; /* PART_NONE: all of them, or the run */
+    struct window window;
+    struct window base;          /* of a ratio */
+    struct histogram *histogram; /* latency; owned */
+    uint64_t errors;
+    int64_t longest_ns; /* pause, I/O */
+    int64_t moment_ns;  /* AT_MOMENT, or the step of SINCE_STEP */
+    int64_t at_moment;  /* what was found then */
+    int64_t detected_at_ns;
+    bool is_rule_broken;        /* EXPECT_BREAKS */
+    struct path_watch *watches; /* SINCE_STEP: by path of the topology; owned */
+};
+
+/* One path of one disk, now. */
+struct use {
+    bool is_in_use;
+    bool is_usable;
+};
+
+struct judge {
+    const struct scenario *scenario;
+    const struct san_names *names;
+    const struct open_ios *ios;
+    struct judge_source *source;
+    struct check *checks;
+    size_t check_count;
+    int64_t *moments; /* instants to look at, rising; owned */
+    size_t moment_count;
+    size_t next_moment;
+    struct use **uses; /* [path of the topology][disk of the host] */
+};
+
+/* Whom a check is about. */
+
+static bool is_about_host(const struct check *check, uint32_t host)
+{
+    return check->subject.kind == PART_NONE ||
+           (check->subject.kind == PART_HOST && check->subject.index == host);
+}
+
+static bool is_about_io(const struct judge *j, const struct check *check, const struct open_io *io)
+{
+    const struct host_names *host = &j->names->hosts[io->host];
+
+    switch (check->subject.kind) {
+    case PART_NONE:
+        return true;
+    case PART_HOST:
+        return check->subject.index == io->host;
+    case PART_DISK:
+        return check->subject.index == host->disk_indices[io->disk];
+    case PART_PATH:
+        return io->path != TRACE_NONE && check->subject.index == host->first_path + io->path;
+    case PART_SWITCH:
+    case PART_PORT:
+    case PART_NIC:
+    case PART_CABLE:
+    case PART_ARRAY:
+        break;
+    }
+    return false;
+}
+
+static bool is_about_path(const struct check *check, uint32_t host, uint32_t topology_path)
+{
+    return is_about_host(check, host) ||
+           (check->subject.kind == PART_PATH && check->subject.index == topology_path);
+}
+
+static bool is_in(const struct window *window, int64_t at_ns)
+{
+    return at_ns >= window->from_ns && at_ns < window->until_ns;
+}
+
+/* Building. */
+
+static uint32_t parts_of_kind(const struct topology *t, enum part_kind kind)
+{
+    switch (kind) {
+    case PART_SWITCH:
+        return t->switch_count;
+    case PART_HOST:
+        return t->host_count;
+    case PART_NIC:
+        return t->nic_count;
+    case PART_CABLE:
+        return t->cable_count;
+    case PART_ARRAY:
+        return t->array_count;
+    case PART_DISK:
+        return t->disk_count;
+    case PART_PATH:
+        return t->path_count;
+    case PART_PORT:
+    case PART_NONE:
+        break;
+    }
+    return 0;
+}
+
+static int64_t step_at_ns(const struct judge *j, uint32_t step)
+{
+    return j->scenario->steps[step].when.at_ns;
+}
+
+static void watch_paths(const struct judge *j, struct check *check)
+{
+    const struct topology *t = j->scenario->topology;
+    struct part_ref part = j->scenario->steps[check->expectation->since_step].part;
+
+    check->watches = mem_array(t->path_count, sizeof(*check->watches));
+    for (uint32_t p = 0; p < t->path_count; p++)
+        check->watches[p] =
+            (struct path_watch){.is_touched = part.kind != PART_NONE &&
+                                              is_about_path(check, t->paths[p].host_index, p) &&
+                                              topology_path_uses(t, p, part),
+                                .left_at_ns = UNSET,
+                                .usable_at_ns = UNSET};
+}
+
+static void add_check(struct judge *j, const struct expectation *e, struct part_ref subject)
+{
+    struct check *check;
+
+    j->checks = mem_resize(j->checks, j->check_count + 1, sizeof(*j->checks));
+    check = &j->checks[j->check_count++];
+    *check = (struct check){.expectation = e,
+                            .subject = subject,
+                            .window = {e->from.at_ns, e->until.at_ns, 0, 0, 0, 0},
+                            .base = {e->compared_from.at_ns, e->compared_until.at_ns, 0, 0, 0, 0},
+                            .longest_ns = UNSET,
+                            .moment_ns = TIME_NEVER,
+                            .at_moment = UNSET,
+                            .detected_at_ns = UNSET};
+    if (!e->has_window) {
+        check->window.from_ns = 0;
+        check->window.until_ns = TIME_NEVER;
+    }
+    if (e->kind != EXPECT_MEASURE)
+        return;
+    if (e->measure == MEASURE_LATENCY)
+        check->histogram = mem_new(sizeof(*check->histogram));
+    if (measure_row(e->measure)->time == AT_MOMENT)
+        check->moment_ns = e->when.at_ns;
+    if (measure_row(e->measure)->time == SINCE_STEP) {
+        check->moment_ns = step_at_ns(j, e->since_step);
+        watch_paths(j, check);
+    }
+}
+
+static void add_expectation(struct judge *j, const struct expectation *e)
+{
+    static const struct part_ref none = {.kind = PART_NONE, .owner = TOPOLOGY_NONE};
+    uint32_t count = parts_of_kind(j->scenario->topology, e->of.part_kind);
+
+    switch (e->of.kind) {
+    case SCOPE_ONE:
+        add_check(j, e, e->of.part);
+        break;
+    case SCOPE_EACH:
+        for (uint32_t i = 0; i < count; i++)
+            add_check(j, e, (struct part_ref){e->of.part_kind, i, TOPOLOGY_NONE});
+        break;
+    case SCOPE_ALL:
+    case SCOPE_RUN:
+        add_check(j, e, none);
+        break;
+    }
+}
+
+static int by_time(const void *a, const void *b)
+{
+    int64_t a_ns = *(const int64_t *)a;
+    int64_t b_ns = *(const int64_t *)b;
+
+    return (a_ns > b_ns) - (a_ns < b_ns);
+}
+
+static void add_moment(struct judge *j, int64_t at_ns)
+{
+    if (at_ns == TIME_NEVER)
+        return;
+    j->moments = mem_resize(j->moments, j->moment_count + 1, sizeof(*j->moments));
+    j->moments[j->moment_count++] = at_ns;
+}
+
+struct judge *judge_new(const struct scenario *scenario, const struct san_names *names,
+                        const struct open_ios *ios, struct judge_source *source)
+{
+    struct judge *j = mem_new(sizeof(*j));
+
+    *j = (struct judge){.scenario = scenario, .names = names, .ios = ios, .source = source};
+    for (uint32_t i = 0; i < scenario->expectation_count; i++)
+        add_expectation(j, &scenario->expectations[i]);
+    for (size_t i = 0; i < j->check_count; i++) {
+        add_moment(j, j->checks[i].window.from_ns);
+        add_moment(j, j->checks[i].window.until_ns);
+        add_moment(j, j->checks[i].moment_ns);
+    }
+    if (j->moment_count)
+        qsort(j->moments, j->moment_count, sizeof(*j->moments), by_time);
+    j->uses = mem_array(scenario->topology->path_count, sizeof(*j->uses));
+    for (size_t h = 0; h < names->host_count; h++)
+        for (size_t p = 0; p < names->hosts[h].path_count; p++)
+            j->uses[names->hosts[h].first_path + p] =
+                mem_array(names->hosts[h].disk_count, sizeof(**j->uses));
+    return j;
+}
+
+void judge_free(struct judge *j)
+{
+    if (!j)
+        return;
+    for (size_t i = 0; i < j->check_count; i++) {
+        free(j->checks[i].histogram);
+        free(j->checks[i].watches);
+    }
+    for (uint32_t p = 0; p < j->scenario->topology->path_count; p++)
+        free(j->uses[p]);
+    free(j->uses);
+    free(j->checks);
+    free(j->moments);
+    free(j);
+}
+
+/* Moments. */
+
+int64_t judge_deadline_ns(const struct judge *j)
+{
+    return j->next_moment < j->moment_count ? j->moments[j->next_moment] : TIME_NEVER;
+}
+
+/* The number of I/O paths of a host to a disk; without a disk, of the disk that has the fewest. */
+static int64_t usable_on_host(const struct judge *j, uint32_t host, uint32_t topology_disk)
+{
+    const struct host_names *names = &j->names->hosts[host];
+    int64_t fewest = UNSET;
+
+    for (size_t d = 0; d < names->disk_count; d++) {
+        int64_t usable = 0;
+
+        if (topology_disk != TOPOLOGY_NONE && names->disk_indices[d] != topology_disk)
+            continue;
+        for (size_t p = 0; p < names->path_count; p++)
+            usable += j->uses[names->first_path + p][d].is_usable;
+        if (fewest == UNSET || usable < fewest)
+            fewest = usable;
+    }
+    return fewest;
+}
+
+static int64_t paths_usable(const struct judge *j, const struct check *check)
+{
+    int64_t sum = UNSET;
+
+    for (uint32_t h = 0; h < j->names->host_count; h++) {
+        bool is_disk = check->subject.kind == PART_DISK;
+
+        if (!is_disk && !is_about_host(check, h))
+            continue;
+        int64_t usable = usable_on_host(j, h, is_disk ? check->subject.index : TOPOLOGY_NONE);
+        if (usable != UNSET)
+            sum = (sum == UNSET ? 0 : sum) + usable;
+    }
+    return sum;
+}
+
+static bool is_any(const struct judge *j, uint32_t topology_path, bool usable)
+{
+    const struct host_names *host =
+        &j->names->hosts[j->scenario->topology->paths[topology_path].host_index];
+
+    for (size_t d = 0; d < host->disk_count; d++) {
+        const struct use *use = &j->uses[topology_path][d];
+
+        if (usable ? use->is_usable : use->is_in_use)
+            return true;
+    }
+    return false;
+}
+
+static void start_watching(const struct judge *j, struct check *check, int64_t now_ns)
+{
+    for (uint32_t p = 0; p < j->scenario->topology->path_count; p++) {
+        check->watches[p].was_in_use = is_any(j, p, false);
+        if (is_any(j, p, true))
+            check->watches[p].usable_at_ns = now_ns;
+    }
+}
+
+static uint64_t dropped(const struct judge *j, const struct check *check)
+{
+    enum part_kind kind = check->expectation->of.part_kind;
+    uint64_t sum = 0;
+
+    if (check->subject.kind != PART_NONE)
+        return j->source->frames_dropped(j->source, check->subject, check->expectation->reason);
+    for (uint32_t i = 0; i < parts_of_kind(j->scenario->topology, kind); i++)
+        sum += j->source->frames_dropped(j->source, (struct part_ref){kind, i, TOPOLOGY_NONE},
+                                         check->expectation->reason);
+    return sum;
+}
+
+static void look_at_moment(struct judge *j, struct check *check, int64_t now_ns)
+{
+    if (check->moment_ns == now_ns && check->watches)
+        start_watching(j, check, now_ns);
+    else if (check->moment_ns == now_ns)
+        check->at_moment = paths_usable(j, check);
+}
+
+/* The oldest I/O of the subject that is still open at the end of the window. */
+static void look_at_waiting(const struct judge *j, struct check *check, int64_t now_ns)
+{
+    for (uint32_t h = 0; h < j->names->host_count; h++) {
+        for (uint32_t d = 0; d < j->names->hosts[h].disk_count; d++) {
+            const struct open_io *io = open_ios_oldest(j->ios, h, d);
+
+            if (io && is_about_io(j, check, io))
+                check->longest_ns = time_max(check->longest_ns, now_ns - io->submitted_at_ns);
+        }
+    }
+}
+
+static void look_at_window(const struct judge *j, struct check *check, int64_t now_ns)
+{
+    enum measure measure = check->expectation->measure;
+
+    if (measure == MEASURE_FRAMES_DROPPED && check->window.from_ns == now_ns)
+        check->window.dropped_before = dropped(j, check);
+    if (check->window.until_ns != now_ns)
+        return;
+    if (measure == MEASURE_FRAMES_DROPPED)
+        check->window.dropped = dropped(j, check) - check->window.dropped_before;
+    if (measure == MEASURE_LONGEST_IO)
+        look_at_waiting(j, check, now_ns);
+}
+
+void judge_wake(struct judge *j, int64_t now_ns)
+{
+    while (judge_deadline_ns(j) <= now_ns) {
+        int64_t moment_ns = judge_deadline_ns(j);
+
+        for (size_t i = 0; i < j->check_count; i++) {
+            if (j->checks[i].expectation->kind != EXPECT_MEASURE)
+                continue;
+            look_at_moment(j, &j->checks[i], moment_ns);
+            look_at_window(j, &j->checks[i], moment_ns);
+        }
+        while (judge_deadline_ns(j) == moment_ns)
+            j->next_moment++;
+    }
+}
+
+/* The trace. */
+
+void judge_done(struct judge *j, int64_t at_ns, const struct open_io *io, bool is_error)
+{
+    for (size_t i = 0; i < j->check_count; i++) {
+        struct check *check = &j->checks[i];
+
+        if (check->expectation->kind != EXPECT_MEASURE || !is_about_io(j, check, io))
+            continue;
+        if (check->expectation->is_ratio && !is_error && is_in(&check->base, at_ns)) {
+            check->base.ios++;
+            check->base.bytes += io->bytes;
+        }
+        if (!is_in(&check->window, at_ns))
+            continue;
+        check->errors += is_error;
+        check->longest_ns = check->expectation->measure == MEASURE_LONGEST_IO
+                                ? time_max(check->longest_ns, at_ns - io->submitted_at_ns)
+                                : check->longest_ns;
+        if (is_error)
+            continue;
+        check->window.ios++;
+        check->window.bytes += io->bytes;
+        if (check->histogram)
+            histogram_add(check->histogram, at_ns - io->planned_at_ns);
+    }
+}
+
+void judge_pause(struct judge *j, const struct pause *pause)
+{
+    for (size_t i = 0; i < j->check_count; i++) {
+        struct check *check = &j->checks[i];
+        const struct host_names *host = &j->names->hosts[pause->host];
+        bool is_mine = is_about_host(check, pause->host) ||
+                       (check->subject.kind == PART_DISK &&
+                        check->subject.index == host->disk_indices[pause->disk]);
+
+        if (check->expectation->kind == EXPECT_MEASURE && is_mine &&
+            check->expectation->measure == MEASURE_LONGEST_PAUSE &&
+            pause->end_at_ns >= check->window.from_ns &&
+            pause->start_at_ns < check->window.until_ns)
+            check->longest_ns = time_max(check->longest_ns, pause->end_at_ns - pause->start_at_ns);
+    }
+}
+
+void judge_sign(struct judge *j, int64_t at_ns, uint32_t host, uint32_t path)
+{
+    if (path == TRACE_NONE)
+        return;
+    uint32_t topology_path = j->names->hosts[host].first_path + path;
+
+    for (size_t i = 0; i < j->check_count; i++) {
+        struct check *check = &j->checks[i];
+
+        if (check->watches && check->watches[topology_path].is_touched &&
+            at_ns >= check->moment_ns && check->detected_at_ns == UNSET)
+            check->detected_at_ns = at_ns;
+    }
+}
+
+void judge_path(struct judge *j, int64_t at_ns, const struct trace_path *change, bool is_in_use,
+                bool is_usable)
+{
+    uint32_t path = j->names->hosts[change->host].first_path + change->path;
+    struct use *use = &j->uses[path][change->disk];
+    bool was_in_use = use->is_in_use;
+
+    *use = (struct use){is_in_use, is_usable};
+    judge_sign(j, at_ns, change->host, change->path);
+    for (size_t i = 0; i < j->check_count; i++) {
+        struct check *check = &j->checks[i];
+
+        if (!check->watches || !check->watches[path].is_touched || at_ns < check->moment_ns)
+            continue;
+        if (was_in_use && !is_in_use)
+            check->watches[path].left_at_ns = at_ns;
+        if (is_usable && check->watches[path].usable_at_ns == UNSET)
+            check->watches[path].usable_at_ns = at_ns;
+    }
+}
+
+bool judge_broken(struct judge *j, const struct trace_broken *broken)
+{
+    bool is_expected = false;
+
+    for (size_t i = 0; i < j->check_count; i++) {
+        struct check *check = &j->checks[i];
+
+        if (check->expectation->kind == EXPECT_BREAKS &&
+            strcmp(check->expectation->breaks, broken->rule) == 0 &&
+            (check->subject.kind == PART_NONE || broken->host == TRACE_NONE ||
+             is_about_host(check, broken->host)))
+            is_expected = check->is_rule_broken = true;
+    }
+    return is_expected;
+}
+
+/* The verdict. */
+
+/* The last of the touched paths; UNSET if one never did it, or if there is none. */
+static int64_t last_of_paths(const struct judge *j, const struct check *check, bool usable)
+{
+    int64_t last_ns = UNSET;
+
+    for (uint32_t p = 0; p < j->scenario->topology->path_count; p++) {
+        const struct path_watch *watch = &check->watches[p];
+        int64_t at_ns = usable ? watch->usable_at_ns : watch->left_at_ns;
+
+        if (!watch->is_touched || (!usable && !watch->was_in_use))
+            continue;
+        if (at_ns == UNSET)
+            return UNSET;
+        last_ns = time_max(last_ns, at_ns - check->moment_ns);
+    }
+    return last_ns;
+}
+
+static int64_t per_second(uint64_t sum, const struct window *window, int64_t end_ns)
+{
+    int64_t span_ns = time_min(window->until_ns, end_ns) - window->from_ns;
+
+    return span_ns > 0
+               ? (int64_t)((__extension__(unsigned __int128) sum) * 1000000000u / (uint64_t)span_ns)
+               : UNSET;
+}
+
+/* A rate in one window as a share of that in the other; UNSET without a base. */
+static int64_t rate(const struct judge *j, const struct check *check, bool is_bytes)
+{
+    const struct window *window = &check->window;
+    const struct window *base = &check->base;
+    int64_t end_ns = j->scenario->run_for_ns;
+    int64_t rate_now = per_second(is_bytes ? window->bytes : window->ios, window, end_ns);
+
+    if (!check->expectation->is_ratio)
+        return rate_now;
+    int64_t rate_then = per_second(is_bytes ? base->bytes : base->ios, base, end_ns);
+
+    return rate_then > 0 ? (int64_t)((__extension__(__int128) rate_now) * 1000000 / rate_then)
+                         : UNSET;
+}
+
+/* In the measure's unit; UNSET: no samples. */
+static int64_t measured(const struct judge *j, const struct check *check)
+{
+    const struct expectation *e = check->expectation;
+
+    switch (e->measure) {
+    case MEASURE_IO_ERRORS:
+        return check->window.ios + check->errors > 0 ? (int64_t)check->errors : UNSET;
+    case MEASURE_LONGEST_PAUSE:
+    case MEASURE_LONGEST_IO:
+        return check->longest_ns;
+    case MEASURE_LATENCY:
+        return check->histogram->count > 0
+                   ? histogram_percentile_ns(check->histogram, e->percentile_ppm)
+                   : UNSET;
+    case MEASURE_IOPS:
+        return rate(j, check, false);
+    case MEASURE_THROUGHPUT:
+        return rate(j, check, true);
+    case MEASURE_PATHS_USABLE:
+        return check->at_moment;
+    case MEASURE_DETECTED_AFTER:
+        return check->detected_at_ns == UNSET ? UNSET : check->detected_at_ns - check->moment_ns;
+    case MEASURE_PATH_FAILED_AFTER:
+        return last_of_paths(j, check, false);
+    case MEASURE_PATH_USABLE_AFTER:
+        return last_of_paths(j, check, true);
+    case MEASURE_FRAMES_DROPPED:
+        return (int64_t)check->window.dropped;
+    default: /* measures of the table that the loader refuses until they can be taken */
+        break;
+    }
+    return UNSET;
+}
+
+static bool is_met(const struct expectation *e, int64_t value)
+{
+    switch (e->bound) {
+    case BOUND_AT_MOST:
+        return value <= e->bound_value;
+    case BOUND_AT_LEAST:
+        return value >= e->bound_value;
+    case BOUND_EXACTLY:
+        return value == e->bound_value;
+    case BOUND_IS:
+    case BOUND_NO_WORSE:
+        break;
+    }
+    return false;
+}
+
+static const char *subject_name(const struct judge *j, const struct check *check, char *buffer)
+{
+    if (check->subject.kind != PART_NONE)
+        return topology_part_name(j->scenario->topology, check->subject, buffer);
+    if (check->expectation->of.kind == SCOPE_RUN)
+        return "run";
+    snprintf(buffer, PART_NAME_BYTES, "all %ss", part_kind_word(check->expectation->of.part_kind));
+    return buffer;
+}
+
+static bool judge_measure(const struct judge *j, const struct check *check, struct value *row)
+{
+    const struct expectation *e = check->expectation;
+    int64_t value = measured(j, check);
+    bool is_good = value != UNSET && is_met(e, value);
+    static const char *const verdicts[] = {"not met", "met"};
+
+    row[2] = V_TEXT(measure_row(e->measure)->word);
+    row[5] = V_TEXT(e->is_ratio ? "ppm" : measure_unit_word(measure_row(e->measure)->unit));
+    row[6] = V_TEXT(value == UNSET ? "no samples" : verdicts[is_good]);
+    row[4].number = value;
+    return is_good;
+}
+
+static bool judge_one(const struct judge *j, const struct check *check, struct rows *rows)
+{
+    const struct expectation *e = check->expectation;
+    char subject[PATH_NAME_BYTES];
+    char bound[128];
+    char value[32] = "";
+    bool is_good = check->is_rule_broken;
+    struct value row[7] = {V_TEXT(e->name),
+                           V_TEXT(subject_name(j, check, subject)),
+                           V_TEXT("breaks"),
+                           V_TEXT(bound),
+                           V_TEXT(value),
+                           V_TEXT("rule"),
+                           V_TEXT(is_good ? "met" : "not met")};
+
+    if (e->kind == EXPECT_MEASURE) {
+        is_good = judge_measure(j, check, row);
+        snprintf(bound, sizeof(bound), "%s %s", bound_word(e->bound), e->bound_text);
+        if (row[4].number != UNSET)
+            snprintf(value, sizeof(value), "%" PRId64, row[4].number);
+    } else {
+        snprintf(bound, sizeof(bound), "breaks %s", e->breaks ? e->breaks : e->finding);
+        snprintf(value, sizeof(value), "%s", is_good ? "broken" : "kept");
+    }
+    rows_put(rows, TABLE_EXPECTATION, row);
+    return is_good;
+}
+
+bool judge_finish(struct judge *j, struct rows *rows)
+{
+    int64_t end_ns = j->scenario->run_for_ns;
+    bool are_met = true;
+
+    for (size_t i = 0; i < j->check_count; i++) {
+        struct check *check = &j->checks[i];
+
+        if (check->expectation->kind == EXPECT_MEASURE && check->window.until_ns > end_ns) {
+            if (check->expectation->measure == MEASURE_FRAMES_DROPPED)
+                check->window.dropped = dropped(j, check) - check->window.dropped_before;
+            if (check->expectation->measure == MEASURE_LONGEST_IO)
+                look_at_waiting(j, check, end_ns);
+        }
+        are_met = judge_one(j, check, rows) && are_met;
+    }
+    return are_met;
+}
