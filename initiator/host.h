@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "initiator/mpath.h"
 #include "initiator/path.h"
 #include "initiator/profile.h"
 #include "sim/core/clock.h"
@@ -22,7 +23,6 @@
 #include <stdint.h>
 
 struct host;
-struct mpath; /* initiator/mpath.h */
 
 /* One session to be held, as a topology lists them. */
 struct host_session {
@@ -36,8 +36,13 @@ struct host_session {
 /* What the owner of the host (lab/) wants to hear. */
 struct host_user;
 struct host_user_ops {
-    /* A multipath disk is usable for the first time since the host booted. */
-    void (*on_disk)(struct host_user *user, struct host *host, struct mpath *disk);
+    /* A multipath disk arrived: the first time, or again after it was removed. */
+    void (*on_disk)(struct host_user *user, struct host *host, uint32_t disk);
+    /* It was removed (all paths lost for too long): I/O fails until it arrives again. */
+    void (*on_disk_gone)(struct host_user *user, struct host *host, uint32_t disk);
+    /* An I/O of host_submit() is done. More may be submitted from here. */
+    void (*on_io_done)(struct host_user *user, struct host *host, uint32_t disk,
+                       struct mpath_io *io);
     /* host_stop() has done its work: no session, no stream. */
     void (*on_stopped)(struct host_user *user, struct host *host);
 };
@@ -80,12 +85,14 @@ void host_crash(struct host *host);
 void host_boot(struct host *host, int64_t boot_ns);
 bool host_is_on(const struct host *host);
 
-/* Disks, in the order of their appearance. */
+/* Disks by number. A number below host_config.disk_count may have no disk yet: NULL. */
 uint32_t host_disk_count(const struct host *host);
-struct mpath *host_disk_at(const struct host *host, uint32_t disk_index);
-/* The disk whose unit serial number (VPD 80h) or LU designator (VPD 83h, hexadecimal, or its text)
- * is 'identity'; NULL: there is none (yet). */
-struct mpath *host_disk(const struct host *host, const char *identity);
+struct mpath *host_disk(const struct host *host, uint32_t disk);
+/* The number of the disk whose unit serial number (VPD 80h) or LU designator (VPD 83h, in
+ * hexadecimal, or as text if it is printable) is 'identity'; TRACE_NONE: there is none (yet). */
+uint32_t host_find_disk(const struct host *host, const char *identity);
+/* Sends an I/O to a disk that is there; it ends in on_io_done(), never before this call returns. */
+void host_submit(struct host *host, uint32_t disk, struct mpath_io *io);
 
 /* Paths, in the order of the configuration. */
 uint32_t host_path_count(const struct host *host);

@@ -10,6 +10,8 @@
  *      |                                  ^            |                           |
  *      '------- admitted again ---> UP ---'            '<----- LOGGING_OUT <-------'
  *
+ * (The words of the multipath disk for its paths are another thing: initiator/path_state.h.)
+ *
  * A core: no I/O, no clock. It owns the session (initiator/session.h), the ping watch, the command
  * timers and the recovery that follows them (ABORT TASK, LUN reset, target reset, session drop),
  * and the rules by which an operating system reconnects; which of the rules, and how long they
@@ -40,11 +42,11 @@
 
 /* X-macros: enumerator, word in traces. */
 #define PATH_SERVICES(X)                                                                           \
-    X(PATH_STARTING, "starting") /* never was up yet: takes no commands */                         \
-    X(PATH_UP, "up")             /* commands flow */                                               \
-    X(PATH_HOLDING, "holding")   /* the session is lost: commands wait */                          \
-    X(PATH_FAILED, "failed")     /* the hold time is over: commands fail at once */                \
-    X(PATH_STOPPED, "stopped")   /* path_stop() has done its work, or was never begun */
+    X(SERVICE_STARTING, "starting") /* never was up yet: takes no commands */                      \
+    X(SERVICE_UP, "up")             /* commands flow */                                            \
+    X(SERVICE_HOLDING, "holding")   /* the session is lost: commands wait */                       \
+    X(SERVICE_FAILED, "failed")     /* the hold time is over: commands fail at once */             \
+    X(SERVICE_STOPPED, "stopped")   /* path_stop() has done its work, or was never begun */
 
 enum path_service {
 #define X(name, word) name,
@@ -53,12 +55,12 @@ enum path_service {
 };
 
 #define PATH_LINKS(X)                                                                              \
-    X(PATH_IDLE, "idle")                /* stopped, or not started */                              \
-    X(PATH_RESTING, "resting")          /* waits before the next attempt */                        \
-    X(PATH_CONNECTING, "connecting")    /* the owner opens a stream */                             \
-    X(PATH_LOGGING_IN, "logging-in")    /* TCP stands, login runs */                               \
-    X(PATH_LOGGED_IN_LINK, "logged-in") /* full feature phase */                                   \
-    X(PATH_LOGGING_OUT, "logging-out")  /* the Logout Request is out */
+    X(PATH_LINK_IDLE, "idle")               /* stopped, or not started */                          \
+    X(PATH_LINK_RESTING, "resting")         /* waits before the next attempt */                    \
+    X(PATH_LINK_CONNECTING, "connecting")   /* the owner opens a stream */                         \
+    X(PATH_LINK_LOGGING_IN, "logging-in")   /* TCP stands, login runs */                           \
+    X(PATH_LINK_LOGGED_IN, "logged-in")     /* full feature phase */                               \
+    X(PATH_LINK_LOGGING_OUT, "logging-out") /* the Logout Request is out */
 
 enum path_link {
 #define X(name, word) name,
@@ -121,7 +123,7 @@ void path_feed(struct path *path, struct buf *bytes, int64_t now_ns);
 struct buf *path_take(struct path *path, size_t max_bytes, int64_t now_ns);
 void path_closed(struct path *path, enum close_reason reason, int64_t now_ns);
 /* The carrier of the path's NIC changed: a sign, no more; TCP decides what becomes of the
- * connection. A path that rests for lack of carrier tries again when it is back. */
+ * connection. */
 void path_carrier(struct path *path, bool is_up, int64_t now_ns);
 
 /* When to call path_wake(), or TIME_NEVER. A spare call does no harm. */
