@@ -18,13 +18,16 @@
 
 /* X-macro: enumerator, word, in use, usable. */
 #define PATH_STATES(X)                                                                             \
-    X(PATH_CONNECTING, "connecting", false, false) /* never logged in so far */                    \
-    X(PATH_PENDING, "pending", false, false) /* logged in; the return rule has not admitted it */  \
-    X(PATH_ACTIVE, "active", true, true)     /* the policy sends I/O here */                       \
-    X(PATH_STANDBY, "standby", true, true)   /* in reserve: no I/O while another one is active */  \
-    X(PATH_HELD, "held", true, false)        /* session lost; the layer below holds commands */    \
-    X(PATH_FAILED, "failed", false, false)   /* given up: its I/O went elsewhere */                \
-    X(PATH_REMOVED, "removed", false, false) /* answers as another disk now, or was taken away */
+    X(PATH_STATE_CONNECTING, "connecting", false, false) /* never logged in so far */              \
+    X(PATH_STATE_PENDING, "pending", false,                                                        \
+      false) /* logged in; the return rule has not admitted it */                                  \
+    X(PATH_STATE_ACTIVE, "active", true, true) /* the policy sends I/O here */                     \
+    X(PATH_STATE_STANDBY, "standby", true,                                                         \
+      true)                                 /* in reserve: no I/O while another one is active */   \
+    X(PATH_STATE_HELD, "held", true, false) /* session lost; the layer below holds commands */     \
+    X(PATH_STATE_FAILED, "failed", false, false) /* given up: its I/O went elsewhere */            \
+    X(PATH_STATE_REMOVED, "removed", false,                                                        \
+      false) /* answers as another disk now, or was taken away */
 
 enum path_state {
 #define X(name, word, in_use, usable) name,
