@@ -6,6 +6,8 @@
 
 #include "sim/core/buf.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum store_op { STORE_READ, STORE_WRITE, STORE_PUNCH, STORE_FLUSH };
@@ -28,6 +30,7 @@ struct store;
 struct store_ops {
     void (*submit)(struct store *store, struct store_request *request);
     void (*crash)(struct store *store);
+    bool (*cancel)(struct store *store, struct store_request *request); /* NULL: cannot */
 };
 struct store {
     const struct store_ops *ops;
@@ -42,4 +45,10 @@ static inline void store_submit(struct store *store, struct store_request *reque
 static inline void store_crash(struct store *store)
 {
     store->ops->crash(store);
+}
+/* Takes back a request in work. True: it never takes effect, there is no on_done, and its data is
+ * freed. False: too late or impossible, on_done comes as ever. */
+static inline bool store_cancel(struct store *store, struct store_request *request)
+{
+    return store->ops->cancel && store->ops->cancel(store, request);
 }
