@@ -56,6 +56,10 @@ struct host_config {
     const struct host_profile *profile;  /* borrowed, as all below, for the life of the host */
     const struct host_session *sessions; /* one path each; their order is the path index */
     uint32_t session_count;
+    /* The disks that it should find, see host_find_disk(): their positions are the disk numbers;
+     * others that turn up are numbered after them. */
+    const char *const *disk_identities;
+    uint32_t disk_count;
     const char *initiator_name; /* iqn */
     bool discovers;             /* SendTargets through the first portal before the logins;
                                    the answer must name every target that 'sessions' want */
