@@ -27,6 +27,7 @@ struct cable {
     char *name; /* owned */
     struct port *ends[2];
     enum cable_one_way one_way;
+    uint32_t pulls;   /* layers; each is among the cuts of both directions, too */
     uint32_t cuts[2]; /* layers, of the direction from ends[0] and from ends[1] */
 };
 

@@ -45,7 +45,6 @@ struct impair {
 
 /* What happens to one frame. */
 struct impair_verdict {
-    int64_t delay_ns; /* on top of the cable's */
     bool is_lost;
     bool is_corrupt;
     enum corrupt_seen_by seen_by;
@@ -64,7 +63,9 @@ static inline bool impair_is_none(const struct impair *impair)
 {
     return !impair->layers;
 }
-/* One more frame: what the layers do to it. */
+/* How much later one frame comes than the cable alone makes it. */
+int64_t impair_delay_ns(struct impair *impair);
+/* One more frame: is it lost or damaged? */
 struct impair_verdict impair_judge(struct impair *impair, uint32_t frame_bytes);
 /* The rate that is left of 'rate_bits_per_s'. */
 int64_t impair_rate(const struct impair *impair, int64_t rate_bits_per_s);

@@ -6,16 +6,16 @@
  * NICs and switch ports alike transmit through one. All times are worked out when a frame comes in:
  *
  *   start   = the later of: eligible, the end of the frame before it
- *   done    = start + bits / rate       (preamble 8, at least 60, FCS 4, inter-frame gap 12 bytes)
+ *   done    = start + bits / rate       (preamble 8 bytes, the frame: at least 60, FCS 4)
  *   arrival = done + delay              (never before the arrival of the frame before it)
  *
- * so a hop costs one event: the arrival. The fraction of a nanosecond that a frame takes is carried
- * over to the next one. The gap counts as the frame's own: its last bit arrives 12 bytes early.
- * What changes later (rate, faults) is worked out again for frames that did not start yet.
+ * so a hop costs one event: the arrival. The next frame starts after the inter-frame gap (12
+ * bytes), and the fraction of a nanosecond at which one ends is carried over to it. What changes
+ * later (rate, delay) is worked out again for frames that did not start yet. Whether a frame is
+ * lost or damaged is decided when it comes out at the far end.
  */
 #pragma once
 
-#include "sim/core/random.h"
 #include "sim/net/impair.h"
 #include "sim/net/wire.h"
 
@@ -68,14 +68,16 @@ struct link {
     uint32_t capacity;       /* a power of two, or 0 */
     uint32_t first;
     uint32_t count;
-    uint32_t sent;         /* of 'count', so many have left the serializer, as of the last look */
-    uint64_t queued_bytes; /* of those that have not */
-    int64_t busy_until_ns; /* end of the last frame, rounded up; */
-    int64_t busy_fraction; /* and how much less than that, in 1/rate ns */
+    uint32_t sent;           /* of 'count', so many have left the serializer, as of the last look */
+    uint64_t queued_bytes;   /* of those that have not */
+    int64_t rate_bits_per_s; /* with throttling */
+    int64_t gap_ns;          /* at that rate: whole nanoseconds, */
+    int64_t gap_fraction;    /* and the rest in 1/rate ns */
+    int64_t busy_until_ns;   /* end of the gap after the last frame: whole nanoseconds, */
+    int64_t busy_fraction;   /* and the rest in 1/rate ns */
     int64_t last_arrival_ns;
     bool is_passing; /* light reaches the far end */
     struct impair impair;
-    struct random damage; /* where bits flip */
     struct link_counts counts;
 };
 
@@ -104,5 +106,8 @@ void link_set_delay(struct link *link, int64_t delay_ns);
 struct impair_layer *link_impair(struct link *link, const struct impair_config *config);
 void link_repair(struct link *link, struct impair_layer *layer);
 
-/* How long a frame of so many bytes occupies a link, gap included, rounded up. */
-int64_t link_frame_ns(uint32_t frame_bytes, int64_t rate_bits_per_s);
+/* Frames in it: waiting, being sent, and in the cable. */
+static inline uint32_t link_frames(const struct link *link)
+{
+    return link->count;
+}

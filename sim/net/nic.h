@@ -45,6 +45,9 @@ struct nic *nic_new(struct wire *wire, const struct nic_config *config, uint32_t
 void nic_free(struct nic *nic);
 void nic_set_user(struct nic *nic, struct nic_user *user); /* borrowed; NULL: frames end here */
 
+/* Carrier as it is now is what the host knows from the beginning: no on_carrier comes for it. */
+void nic_begin(struct nic *nic);
+
 const char *nic_name(const struct nic *nic);
 struct mac_addr nic_mac(const struct nic *nic);
 uint32_t nic_mtu_bytes(const struct nic *nic);

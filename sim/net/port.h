@@ -31,7 +31,6 @@ struct port {
     uint64_t received;                /* frames that arrived */
     uint64_t received_bytes;
     uint64_t dropped[DROP_REASON_COUNT]; /* of those, here and at once */
-    uint64_t above_mtu; /* frames that it transmitted above its owner's limit: never (rule P8) */
 };
 
 /* Life cycle. 'name' is copied. */

@@ -1,0 +1,655 @@
+/* IPv4 of one host: between its NICs below, and TCP and ping above. */
+#include "sim/net/ip_host.h"
+
+#include "sim/core/attributes.h"
+#include "sim/core/bytes.h"
+#include "sim/core/mem.h"
+#include "sim/core/time.h"
+#include "sim/net/arp_cache.h"
+#include "sim/net/frame_codec.h"
+
+#include <stdlib.h>
+
+#define IPV4_VERSION_IHL    0x45u /* version 4, five words of header */
+#define IPV4_DONT_FRAGMENT  0x4000u
+#define ICMP_ECHO_REPLY     0u
+#define ICMP_ECHO_REQUEST   8u
+#define PING_IDENTIFIER     1u
+#define DEFAULT_ARP_RETRY   SECONDS(1)
+#define DEFAULT_ARP_TRIES   3u
+#define DEFAULT_REACHABLE   SECONDS(30)
+#define DEFAULT_ARP_QUEUE   3u
+#define DEFAULT_ARP_ENTRIES 1024u
+#define DEFAULT_TTL         64u
+
+struct interface {
+    struct nic_user user;
+    struct ip_host *host;
+    struct nic *nic; /* borrowed */
+    uint32_t index;
+};
+
+struct address {
+    uint32_t address;
+    uint32_t mask;
+    struct interface *interface; /* borrowed from the host */
+};
+
+struct ip_host {
+    struct wire *wire;
+    char *name;                    /* owned */
+    struct ip_user *user;          /* borrowed; NULL: no TCP here */
+    struct interface **interfaces; /* owned, each of them too */
+    uint32_t interface_count;
+    struct address *addresses; /* owned */
+    uint32_t address_count;
+    struct arp_cache arp;
+    struct ip_ping *pings; /* borrowed: those without an answer */
+    uint16_t next_ping;
+    uint16_t next_identification;
+    uint8_t ttl;
+    uint64_t unreachable_frames;
+};
+
+static const struct address *find_local(const struct ip_host *host, uint32_t address)
+{
+    for (uint32_t i = 0; i < host->address_count; i++)
+        if (host->addresses[i].address == address)
+            return &host->addresses[i];
+    return NULL;
+}
+
+static bool is_neighbour(const struct address *local, uint32_t address)
+{
+    return ((local->address ^ address) & local->mask) == 0 && local->address != address;
+}
+
+/* The address of an interface that shares a network with 'address'; NULL: none does. */
+static const struct address *local_for(const struct ip_host *host, uint32_t interface,
+                                       uint32_t address)
+{
+    for (uint32_t i = 0; i < host->address_count; i++) {
+        const struct address *local = &host->addresses[i];
+
+        if (local->interface->index == interface && is_neighbour(local, address))
+            return local;
+    }
+    return NULL;
+}
+
+/* -- ARP ------------------------------------------------------------------------------------- */
+
+static void send_arp(struct interface *interface, const struct arp *arp, struct mac_addr to)
+{
+    struct frame *frame = frame_new(interface->host->wire->pool);
+
+    arp_write(frame_begin_arp(frame), arp);
+    frame_set_ethernet(frame, to, nic_mac(interface->nic));
+    nic_send(interface->nic, frame);
+}
+
+static struct ip_host *host_of(struct arp_cache *cache)
+{
+    return CONTAINER_OF(cache, struct ip_host, arp);
+}
+
+static void send_request(struct arp_cache *cache, uint32_t interface, uint32_t address,
+                         const struct mac_addr *known)
+{
+    struct ip_host *host = host_of(cache);
+    const struct address *local = local_for(host, interface, address);
+
+    if (!local)
+        return;
+    send_arp(local->interface,
+             &(struct arp){.operation = ARP_REQUEST,
+                           .sender_mac = nic_mac(local->interface->nic),
+                           .sender_address = local->address,
+                           .target_address = address},
+             known ? *known : MAC_BROADCAST);
+}
+
+static void send_to(struct interface *interface, struct frame *frame, struct mac_addr to)
+{
+    frame_set_ethernet(frame, to, nic_mac(interface->nic));
+    nic_send(interface->nic, frame);
+}
+
+static void drop_waiting(struct arp_cache *cache, uint32_t interface, struct frame *frame)
+{
+    struct ip_host *host = host_of(cache);
+
+    host->unreachable_frames++;
+    wire_drop(host->wire, nic_name(host->interfaces[interface]->nic), DROP_UNREACHABLE, frame);
+}
+
+static void send_waiting(struct arp_cache *cache, uint32_t interface, struct frame *frame,
+                         struct mac_addr to)
+{
+    struct interface *out = host_of(cache)->interfaces[interface];
+
+    if (frame_packet_bytes(frame) > nic_mtu_bytes(out->nic)) /* it shrank meanwhile */
+        drop_waiting(cache, interface, frame);
+    else
+        send_to(out, frame, to);
+}
+
+static void end_pings_to(struct ip_host *host, uint32_t interface, uint32_t to);
+
+static void tell_unreachable(struct arp_cache *cache, uint32_t interface, uint32_t address)
+{
+    struct ip_host *host = host_of(cache);
+
+    end_pings_to(host, interface, address);
+    for (uint32_t i = 0; i < host->address_count; i++) {
+        const struct address *local = &host->addresses[i];
+
+        if (host->user && local->interface->index == interface && is_neighbour(local, address))
+            host->user->ops->on_unreachable(host->user, local->address, address);
+    }
+}
+
+/* RFC 826, "Packet Reception": merge, then answer if it is for us. */
+static void take_arp(struct interface *interface, const struct frame *frame)
+{
+    struct ip_host *host = interface->host;
+    const struct address *target = NULL;
+    struct arp arp;
+
+    if (!arp_read(frame, &arp) || mac_is_group(arp.sender_mac))
+        return;
+    if (find_local(host, arp.target_address) &&
+        find_local(host, arp.target_address)->interface == interface)
+        target = find_local(host, arp.target_address);
+    if (local_for(host, interface->index, arp.sender_address))
+        arp_cache_hear(&host->arp, interface->index, arp.sender_address, arp.sender_mac,
+                       target != NULL);
+    if (!target || arp.operation != ARP_REQUEST)
+        return;
+    send_arp(interface,
+             &(struct arp){.operation = ARP_REPLY,
+                           .sender_mac = nic_mac(interface->nic),
+                           .sender_address = target->address,
+                           .target_mac = arp.sender_mac,
+                           .target_address = arp.sender_address},
+             arp.sender_mac);
+}
+
+/* After link-up: whoever knows us by another way may forget it (RFC 5227, 2.3). */
+static void announce(struct interface *interface)
+{
+    struct ip_host *host = interface->host;
+
+    for (uint32_t i = 0; i < host->address_count; i++) {
+        if (host->addresses[i].interface != interface)
+            continue;
+        send_arp(interface,
+                 &(struct arp){.operation = ARP_REQUEST,
+                               .sender_mac = nic_mac(interface->nic),
+                               .sender_address = host->addresses[i].address,
+                               .target_address = host->addresses[i].address},
+                 MAC_BROADCAST);
+    }
+}
+
+/* -- Sending --------------------------------------------------------------------------------- */
+
+/* RFC 791, 3.1. The checksum stays zero, as for an offloading NIC. */
+static void fill_ipv4(struct ip_host *host, struct frame *frame, uint32_t from, uint32_t to)
+{
+    uint8_t *ip = frame->headers + FRAME_NETWORK_AT;
+
+    assert(frame->network_bytes == IPV4_BYTES);
+    ip[0] = IPV4_VERSION_IHL;
+    put_be16(ip + 2, (uint16_t)frame_packet_bytes(frame));
+    put_be16(ip + 4, host->next_identification++);
+    put_be16(ip + 6, IPV4_DONT_FRAGMENT);
+    ip[8] = host->ttl;
+    ip[9] = frame->protocol;
+    put_be32(ip + 12, from);
+    put_be32(ip + 16, to);
+}
+
+enum ip_sent ip_host_send(struct ip_host *host, struct frame *frame, uint32_t from, uint32_t to)
+{
+    const struct address *local = find_local(host, from);
+
+    assert(frame->refs == 1);
+    if (!local || !is_neighbour(local, to)) {
+        frame_unref(frame);
+        return IP_UNREACHABLE;
+    }
+    struct interface *out = local->interface;
+
+    if (frame_packet_bytes(frame) > nic_mtu_bytes(out->nic)) {
+        frame_unref(frame);
+        return IP_TOO_BIG;
+    }
+    fill_ipv4(host, frame, from, to);
+    if (!nic_has_carrier(out->nic)) {
+        nic_send(out->nic, frame); /* which counts it */
+        return IP_NO_CARRIER;
+    }
+    const struct mac_addr *mac = arp_cache_find(&host->arp, out->index, to);
+
+    if (!mac) {
+        arp_cache_wait(&host->arp, out->index, to, frame);
+        return IP_SENT;
+    }
+    bool has_room = nic_room(out->nic) > 0;
+
+    send_to(out, frame, *mac);
+    return has_room ? IP_SENT : IP_NO_ROOM;
+}
+
+uint32_t ip_host_room(struct ip_host *host, uint32_t from)
+{
+    const struct address *local = find_local(host, from);
+
+    return local ? nic_room(local->interface->nic) : 0;
+}
+
+void ip_host_confirm(struct ip_host *host, uint32_t from, uint32_t to)
+{
+    const struct address *local = find_local(host, from);
+
+    if (local)
+        arp_cache_confirm(&host->arp, local->interface->index, to);
+}
+
+/* -- Ping ------------------------------------------------------------------------------------ */
+
+static const char *const ping_words[] = {
+    [PING_REPLY] = "reply",
+    [PING_TIMEOUT] = "timeout",
+    [PING_UNREACHABLE] = "unreachable",
+    [PING_TOO_BIG] = "too-big",
+    [PING_NO_CARRIER] = "no-carrier",
+};
+
+const char *ping_result_word(enum ping_result result)
+{
+    return ping_words[result];
+}
+
+/* Takes it off the list; false: it was not on it. */
+static bool unlink_ping(struct ip_host *host, struct ip_ping *ping)
+{
+    struct ip_ping **place = &host->pings;
+
+    while (*place && *place != ping)
+        place = &(*place)->next;
+    if (!*place)
+        return false;
+    *place = ping->next;
+    clock_cancel(host->wire->clock, &ping->timer);
+    return true;
+}
+
+static void end_ping(struct ip_ping *ping, enum ping_result result)
+{
+    unlink_ping(ping->host, ping);
+    ping->result = result;
+    ping->on_done(ping, result);
+}
+
+static void give_ping_up(struct timer *timer)
+{
+    struct ip_ping *ping = CONTAINER_OF(timer, struct ip_ping, timer);
+
+    end_ping(ping, ping->result);
+}
+
+/* One after the other: an on_done may start or cancel others. */
+static void end_pings_to(struct ip_host *host, uint32_t interface, uint32_t to)
+{
+    struct ip_ping *ping = host->pings;
+
+    while (ping) {
+        const struct address *local = find_local(host, ping->from);
+
+        if (ping->to == to && local && local->interface->index == interface) {
+            end_ping(ping, PING_UNREACHABLE);
+            ping = host->pings;
+        } else {
+            ping = ping->next;
+        }
+    }
+}
+
+static struct frame *new_echo(struct ip_host *host, const struct ip_ping *ping)
+{
+    struct frame *frame = frame_new(host->wire->pool);
+    uint8_t *icmp = frame_begin_ipv4(frame, PROTOCOL_ICMP, ICMP_BYTES);
+
+    icmp[0] = ICMP_ECHO_REQUEST;
+    put_be16(icmp + 4, PING_IDENTIFIER);
+    put_be16(icmp + 6, ping->sequence);
+    if (ping->data_bytes > 0) {
+        struct chunk *data = chunk_new(host->wire->pool, ping->data_bytes);
+
+        for (uint32_t i = 0; i < ping->data_bytes; i++)
+            data->data[i] = (uint8_t)('a' + i % 23); /* as Windows does */
+        frame_set_payload(frame, buf_new(data, 0, ping->data_bytes));
+    }
+    return frame;
+}
+
+void ip_host_ping(struct ip_host *host, struct ip_ping *ping)
+{
+    static const enum ping_result results[] = {
+        [IP_SENT] = PING_TIMEOUT,
+        [IP_NO_ROOM] = PING_TIMEOUT,
+        [IP_NO_CARRIER] = PING_NO_CARRIER,
+        [IP_TOO_BIG] = PING_TOO_BIG,
+        [IP_UNREACHABLE] = PING_UNREACHABLE,
+    };
+    int64_t now_ns = clock_now_ns(host->wire->clock);
+    struct ip_ping **end = &host->pings;
+
+    ping->host = host;
+    ping->next = NULL;
+    ping->sequence = host->next_ping++;
+    ping->sent_at_ns = now_ns;
+    ping->round_trip_ns = 0;
+    timer_init(&ping->timer, give_ping_up);
+    while (*end)
+        end = &(*end)->next;
+    *end = ping;
+    enum ip_sent sent = IP_TOO_BIG;
+
+    if (ping->data_bytes <= UINT16_MAX - IPV4_BYTES - ICMP_BYTES)
+        sent = ip_host_send(host, new_echo(host, ping), ping->from, ping->to);
+    ping->result = results[sent];
+    clock_arm(host->wire->clock, &ping->timer,
+              ping->result == PING_TIMEOUT ? time_after(now_ns, ping->timeout_ns) : now_ns);
+}
+
+void ip_host_ping_cancel(struct ip_host *host, struct ip_ping *ping)
+{
+    unlink_ping(host, ping);
+}
+
+static void take_echo_reply(struct ip_host *host, const struct frame *frame, uint32_t from,
+                            uint32_t to)
+{
+    const uint8_t *icmp = frame_transport(frame);
+
+    for (struct ip_ping *ping = host->pings; ping; ping = ping->next) {
+        if (ping->to != from || ping->from != to || ping->sequence != get_be16(icmp + 6))
+            continue;
+        if (ping->data_bytes != frame->payload_bytes)
+            continue;
+        ping->round_trip_ns = clock_now_ns(host->wire->clock) - ping->sent_at_ns;
+        end_ping(ping, PING_REPLY);
+        return;
+    }
+}
+
+/* RFC 792, page 14: addresses reversed, type changed, the data come back. */
+static void answer_echo(struct ip_host *host, const struct frame *request, uint32_t from,
+                        uint32_t to)
+{
+    struct frame *reply = frame_new(host->wire->pool);
+    uint8_t *icmp = frame_begin_ipv4(reply, PROTOCOL_ICMP, ICMP_BYTES);
+
+    memcpy(icmp + 4, frame_transport(request) + 4, 4); /* identifier, sequence number */
+    icmp[0] = ICMP_ECHO_REPLY;
+    frame_set_payload(reply, buf_share(request->payload, 0, request->payload_bytes));
+    ip_host_send(host, reply, to, from);
+}
+
+/* -- Receiving ------------------------------------------------------------------------------- */
+
+/* Each returns what the frame was dropped for; DROP_REASON_COUNT: it was used. */
+static enum drop_reason take_icmp(struct ip_host *host, const struct frame *frame, uint32_t from,
+                                  uint32_t to)
+{
+    const uint8_t *icmp = frame_transport(frame);
+
+    if (frame->transport_bytes != ICMP_BYTES)
+        return DROP_MALFORMED;
+    if (icmp[1] == 0 && icmp[0] == ICMP_ECHO_REQUEST)
+        answer_echo(host, frame, from, to);
+    else if (icmp[1] == 0 && icmp[0] == ICMP_ECHO_REPLY)
+        take_echo_reply(host, frame, from, to);
+    else
+        return DROP_UNKNOWN;
+    return DROP_REASON_COUNT;
+}
+
+static enum drop_reason check_ipv4(const struct interface *interface, const struct frame *frame)
+{
+    if (frame->network_bytes < IPV4_BYTES)
+        return DROP_MALFORMED;
+    if (!frame_checksums_are_good(frame))
+        return DROP_BAD_CHECKSUM;
+    uint32_t from = get_be32(frame_network(frame) + 12);
+    const struct address *local = find_local(interface->host, get_be32(frame_network(frame) + 16));
+
+    if (!local || local->interface != interface)
+        return DROP_NOT_MINE;
+    if (!is_neighbour(local, from)) /* there are no routers, so nobody else can have sent it */
+        return DROP_MALFORMED;
+    return DROP_REASON_COUNT;
+}
+
+static void take_ipv4(struct interface *interface, struct frame *frame)
+{
+    struct ip_host *host = interface->host;
+    enum drop_reason reason = check_ipv4(interface, frame);
+    uint32_t from = get_be32(frame_network(frame) + 12);
+    uint32_t to = get_be32(frame_network(frame) + 16);
+
+    if (reason == DROP_REASON_COUNT) {
+        if (frame->protocol == PROTOCOL_TCP && host->user) {
+            if (frame->transport_bytes >= TCP_BYTES) {
+                host->user->ops->on_tcp(host->user, frame, from, to);
+                return;
+            }
+            reason = DROP_MALFORMED;
+        } else if (frame->protocol == PROTOCOL_ICMP) {
+            reason = take_icmp(host, frame, from, to);
+        } else {
+            reason = DROP_UNKNOWN;
+        }
+    }
+    if (reason == DROP_REASON_COUNT)
+        frame_unref(frame);
+    else
+        nic_drop_received(interface->nic, reason, frame);
+}
+
+static struct interface *interface_of(struct nic_user *user)
+{
+    return CONTAINER_OF(user, struct interface, user);
+}
+
+static void on_frame(struct nic_user *user, struct nic *nic, struct frame *frame)
+{
+    if (frame->ethertype == ETHERTYPE_IPV4) {
+        take_ipv4(interface_of(user), frame);
+    } else if (frame->ethertype == ETHERTYPE_ARP) {
+        take_arp(interface_of(user), frame);
+        frame_unref(frame);
+    } else {
+        nic_drop_received(nic, DROP_UNKNOWN, frame);
+    }
+}
+
+static void on_room(struct nic_user *user, struct nic *nic)
+{
+    struct ip_host *host = interface_of(user)->host;
+
+    if (host->user)
+        host->user->ops->on_room(host->user, nic);
+}
+
+static void on_carrier(struct nic_user *user, struct nic *nic, bool is_up)
+{
+    struct interface *interface = interface_of(user);
+    struct ip_host *host = interface->host;
+
+    if (is_up)
+        announce(interface);
+    else
+        arp_cache_forget(&host->arp, interface->index);
+    if (host->user)
+        host->user->ops->on_carrier(host->user, nic, is_up);
+}
+
+/* -- Life cycle, addresses --------------------------------------------------------------------- */
+
+struct ip_host *ip_host_new(struct wire *wire, const char *name, const struct ip_options *options)
+{
+    static const struct arp_cache_ops arp_ops = {
+        .send_request = send_request,
+        .send_frame = send_waiting,
+        .drop_frame = drop_waiting,
+        .on_unreachable = tell_unreachable,
+    };
+    struct ip_options o = options ? *options : (struct ip_options){0};
+    struct arp_config arp = {
+        .retry_ns = o.arp_retry_ns ? o.arp_retry_ns : DEFAULT_ARP_RETRY,
+        .tries = o.arp_tries ? o.arp_tries : DEFAULT_ARP_TRIES,
+        .reachable_ns = o.arp_reachable_ns ? o.arp_reachable_ns : DEFAULT_REACHABLE,
+        .waiting_frames = o.arp_queue_frames ? o.arp_queue_frames : DEFAULT_ARP_QUEUE,
+        .entries = o.arp_entries ? o.arp_entries : DEFAULT_ARP_ENTRIES,
+    };
+    struct ip_host *host = mem_new(sizeof(*host));
+
+    *host = (struct ip_host){
+        .wire = wire, .name = mem_text(name), .ttl = o.ttl ? o.ttl : (uint8_t)DEFAULT_TTL};
+    arp_cache_init(&host->arp, wire->clock, &arp_ops, &arp);
+    return host;
+}
+
+void ip_host_free(struct ip_host *host)
+{
+    if (!host)
+        return;
+    ip_host_reset(host);
+    for (uint32_t i = 0; i < host->interface_count; i++) {
+        nic_set_user(host->interfaces[i]->nic, NULL);
+        free(host->interfaces[i]);
+    }
+    free(host->interfaces);
+    free(host->addresses);
+    free(host->name);
+    free(host);
+}
+
+void ip_host_reset(struct ip_host *host)
+{
+    while (host->pings)
+        unlink_ping(host, host->pings);
+    arp_cache_fini(&host->arp);
+}
+
+void ip_host_set_tcp(struct ip_host *host, struct ip_user *user)
+{
+    host->user = user;
+}
+
+const char *ip_host_name(const struct ip_host *host)
+{
+    return host->name;
+}
+
+struct pool *ip_host_pool(const struct ip_host *host)
+{
+    return host->wire->pool;
+}
+
+struct clock *ip_host_clock(const struct ip_host *host)
+{
+    return host->wire->clock;
+}
+
+struct trace *ip_host_trace(const struct ip_host *host)
+{
+    return host->wire->trace;
+}
+
+uint64_t ip_host_seed(const struct ip_host *host)
+{
+    return host->wire->seed;
+}
+
+enum plant ip_host_planted(const struct ip_host *host)
+{
+    return host->wire->planted;
+}
+
+static struct interface *interface_for(struct ip_host *host, struct nic *nic)
+{
+    static const struct nic_user_ops ops = {
+        .on_frame = on_frame, .on_room = on_room, .on_carrier = on_carrier};
+
+    for (uint32_t i = 0; i < host->interface_count; i++)
+        if (host->interfaces[i]->nic == nic)
+            return host->interfaces[i];
+    struct interface *interface = mem_new(sizeof(*interface));
+
+    *interface = (struct interface){
+        .user = {.ops = &ops}, .host = host, .nic = nic, .index = host->interface_count};
+    host->interfaces =
+        mem_resize(host->interfaces, host->interface_count + (size_t)1, sizeof(struct interface *));
+    host->interfaces[host->interface_count++] = interface;
+    nic_set_user(nic, &interface->user);
+    return interface;
+}
+
+void ip_host_add_address(struct ip_host *host, struct nic *nic, uint32_t address,
+                         unsigned prefix_bits)
+{
+    assert(prefix_bits <= 32);
+    assert(address != 0);
+    assert(!find_local(host, address));
+    struct interface *interface = interface_for(host, nic);
+
+    host->addresses =
+        mem_resize(host->addresses, host->address_count + (size_t)1, sizeof(*host->addresses));
+    host->addresses[host->address_count++] = (struct address){
+        .address = address,
+        .mask = prefix_bits ? UINT32_MAX << (32 - prefix_bits) : 0,
+        .interface = interface,
+    };
+}
+
+struct nic *ip_host_nic(const struct ip_host *host, uint32_t address)
+{
+    const struct address *local = find_local(host, address);
+
+    return local ? local->interface->nic : NULL;
+}
+
+bool ip_host_is_local(const struct ip_host *host, uint32_t address)
+{
+    return find_local(host, address) != NULL;
+}
+
+uint32_t ip_host_mtu_bytes(const struct ip_host *host, uint32_t from)
+{
+    const struct address *local = find_local(host, from);
+
+    return local ? nic_mtu_bytes(local->interface->nic) : 0;
+}
+
+uint32_t ip_host_address_of(const struct ip_host *host, const struct nic *nic, size_t index)
+{
+    for (uint32_t i = 0; i < host->address_count; i++)
+        if (host->addresses[i].interface->nic == nic && index-- == 0)
+            return host->addresses[i].address;
+    return 0;
+}
+
+size_t ip_host_waiting_frames(const struct ip_host *host)
+{
+    return host->arp.waiting;
+}
+
+uint64_t ip_host_unreachable_frames(const struct ip_host *host)
+{
+    return host->unreachable_frames;
+}

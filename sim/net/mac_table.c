@@ -1,0 +1,132 @@
+/* The MAC table: a hash for the look-up, and a list from the longest silent to the latest heard. */
+#include "sim/net/mac_table.h"
+
+#include "sim/core/bytes.h"
+#include "sim/core/mem.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* 48 bits spread by one multiplication: the key is small, and every frame is looked up twice. */
+#define HASH_FUNCTION(key, key_bytes, hash)                                                        \
+    (hash) = (unsigned)((*(const uint64_t *)(const void *)(key)*0x9e3779b97f4a7c15u) >> 32)
+#include <uthash.h>
+#include <utlist.h>
+
+struct entry {
+    uint64_t key; /* the six octets */
+    int port;
+    int64_t heard_at_ns;
+    struct entry *prev;
+    struct entry *next; /* heard later */
+    UT_hash_handle hh;
+};
+
+struct mac_table {
+    struct entry *by_key;
+    struct entry *by_age; /* the longest silent first */
+    size_t max_entries;
+    int64_t age_ns;
+};
+
+static uint64_t key_of(struct mac_addr mac)
+{
+    return (uint64_t)get_be16(mac.octet) << 32 | get_be32(mac.octet + 2);
+}
+
+struct mac_table *mac_table_new(size_t max_entries, int64_t age_ns)
+{
+    struct mac_table *table = mem_new(sizeof(*table));
+
+    assert(max_entries > 0);
+    *table = (struct mac_table){.max_entries = max_entries, .age_ns = age_ns};
+    return table;
+}
+
+void mac_table_free(struct mac_table *table)
+{
+    if (!table)
+        return;
+    mac_table_flush(table);
+    free(table);
+}
+
+static struct entry *find(const struct mac_table *table, uint64_t key)
+{
+    struct entry *entry = NULL;
+
+    HASH_FIND(hh, table->by_key, &key, sizeof(key), entry);
+    return entry;
+}
+
+static void forget(struct mac_table *table, struct entry *entry)
+{
+    HASH_DELETE(hh, table->by_key, entry);
+    DL_DELETE(table->by_age, entry);
+    free(entry);
+}
+
+static struct entry *add(struct mac_table *table, uint64_t key)
+{
+    if (mac_table_count(table) == table->max_entries)
+        forget(table, table->by_age);
+    struct entry *entry = mem_new(sizeof(*entry));
+
+    entry->key = key;
+    HASH_ADD(hh, table->by_key, key, sizeof(entry->key), entry);
+    DL_APPEND(table->by_age, entry);
+    return entry;
+}
+
+void mac_table_learn(struct mac_table *table, struct mac_addr mac, int port, int64_t now_ns)
+{
+    assert(!mac_is_group(mac));
+    assert(port >= 0);
+    struct entry *entry = find(table, key_of(mac));
+
+    if (!entry) {
+        entry = add(table, key_of(mac));
+    } else if (entry->next) {
+        DL_DELETE(table->by_age, entry);
+        DL_APPEND(table->by_age, entry);
+    }
+    entry->port = port;
+    entry->heard_at_ns = now_ns;
+}
+
+void mac_table_flush(struct mac_table *table)
+{
+    while (table->by_age)
+        forget(table, table->by_age);
+}
+
+void mac_table_forget_port(struct mac_table *table, int port)
+{
+    struct entry *next;
+
+    for (struct entry *entry = table->by_age; entry; entry = next) {
+        next = entry->next;
+        if (entry->port == port)
+            forget(table, entry);
+    }
+}
+
+void mac_table_set_age_ns(struct mac_table *table, int64_t age_ns)
+{
+    table->age_ns = age_ns;
+}
+
+int mac_table_find(const struct mac_table *table, struct mac_addr mac, int64_t now_ns)
+{
+    const struct entry *entry = find(table, key_of(mac));
+
+    if (!entry || now_ns - entry->heard_at_ns > table->age_ns)
+        return MAC_PORT_NONE;
+    return entry->port;
+}
+
+size_t mac_table_count(const struct mac_table *table)
+{
+    return HASH_COUNT(table->by_key);
+}

@@ -1,0 +1,444 @@
+/* The switch: what happens to a frame between two of its ports, and to the switch as a whole. */
+#include "sim/net/switch.h"
+
+#include "sim/core/attributes.h"
+#include "sim/core/mem.h"
+#include "sim/core/time.h"
+#include "sim/net/frame_codec.h"
+#include "sim/net/mac_table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_MTU_BYTES    1500u
+#define DEFAULT_BUFFER_BYTES ((uint64_t)512 * 1024)
+#define DEFAULT_MAC_AGE_NS   SECONDS(300) /* 802.1Q-2018, table 8-6 */
+#define DEFAULT_MAC_ENTRIES  16384u
+#define MOST_PORTS           4096u
+#define UNPLUGGED_RATE       INT64_C(1000000000) /* until a cable says better */
+#define PLANTED_LOSS_EVERY   1000u
+
+struct switch_port {
+    struct port port;
+    struct sw *sw;
+    int index;                /* its number in the MAC table */
+    int64_t forwards_from_ns; /* end of its forwarding delay */
+};
+
+enum switch_state { SWITCH_OFF, SWITCH_BOOTING, SWITCH_RUNNING };
+
+struct sw {
+    struct wire *wire;
+    char *name; /* owned */
+    enum switch_state state;
+    uint32_t unpowered; /* layers */
+    uint32_t frozen;    /* layers */
+    struct timer boot;
+    struct mac_table *macs;
+    struct impair impair;
+    uint32_t mtu_bytes;
+    int64_t forwarding_delay_ns;
+    int64_t boot_ns;
+    int64_t port_forwarding_delay_ns;
+    uint64_t forwarded;
+    uint64_t flooded;
+    uint64_t sent_above_mtu; /* never, says rule P8 */
+    uint64_t planted_count;
+    uint32_t port_count;
+    struct switch_port ports[];
+};
+
+static struct switch_port *switch_port_of(struct port *port)
+{
+    return CONTAINER_OF(port, struct switch_port, port);
+}
+
+static int64_t now_ns(const struct sw *sw)
+{
+    return clock_now_ns(sw->wire->clock);
+}
+
+static void note(struct sw *sw, const char *what, uint64_t number)
+{
+    sw->wire->trace->ops->event(sw->wire->trace, now_ns(sw), sw->name, what, number);
+}
+
+/* Enters the egress queue of one port. Takes ownership of 'frame'. */
+static void send_out(struct sw *sw, struct switch_port *out, struct frame *frame,
+                     int64_t eligible_ns)
+{
+    if (frame_packet_bytes(frame) > sw->mtu_bytes)
+        sw->sent_above_mtu++;
+    port_send(&out->port, frame, eligible_ns);
+}
+
+static bool can_forward(const struct switch_port *out)
+{
+    return out->port.has_carrier && clock_now_ns(out->port.wire->clock) >= out->forwards_from_ns;
+}
+
+static void flood(struct sw *sw, struct switch_port *in, struct frame *frame, int64_t eligible_ns)
+{
+    uint32_t copies = 0;
+
+    for (uint32_t i = 0; i < sw->port_count; i++) {
+        struct switch_port *out = &sw->ports[i];
+
+        if (out == in || !can_forward(out))
+            continue;
+        copies++;
+        send_out(sw, out, frame_ref(frame), eligible_ns);
+    }
+    if (copies == 0) {
+        port_drop_received(&in->port, DROP_NO_WAY_OUT, frame);
+        return;
+    }
+    sw->forwarded++;
+    sw->flooded++;
+    frame_unref(frame);
+}
+
+/* 01-80-C2-00-00-00 to -0F stay on their link (802.1Q-2018, table 8-1). */
+static bool is_reserved(struct mac_addr mac)
+{
+    static const uint8_t prefix[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
+
+    return memcmp(mac.octet, prefix, sizeof(prefix)) == 0 && mac.octet[5] <= 0x0f;
+}
+
+/* Why this frame is not relayed; DROP_REASON_COUNT: it is. */
+static enum drop_reason refusal(const struct sw *sw, const struct switch_port *in,
+                                const struct frame *frame)
+{
+    if (sw->frozen > 0)
+        return DROP_FROZEN;
+    if (now_ns(sw) < in->forwards_from_ns)
+        return DROP_NOT_FORWARDING;
+    if (frame_packet_bytes(frame) > sw->mtu_bytes)
+        return DROP_TOO_BIG;
+    if (mac_is_group(frame_from(frame)))
+        return DROP_MALFORMED;
+    if (is_reserved(frame_to(frame)))
+        return DROP_RESERVED;
+    return DROP_REASON_COUNT;
+}
+
+/* The faults of the switch itself. NULL: they took the frame, and it is counted. */
+static struct frame *suffer(struct sw *sw, struct switch_port *in, struct frame *frame,
+                            int64_t *eligible_ns)
+{
+    struct impair_verdict verdict = impair_judge(&sw->impair, frame_bytes(frame));
+
+    *eligible_ns += impair_delay_ns(&sw->impair);
+    if (verdict.is_lost) {
+        port_drop_received(&in->port, DROP_LOSS, frame);
+        return NULL;
+    }
+    if (!verdict.is_corrupt)
+        return frame;
+    struct frame *damaged =
+        frame_damage(frame, verdict.chance, verdict.seen_by == CORRUPT_SEEN_BY_NOBODY);
+
+    if (!damaged)
+        return frame;
+    frame_unref(frame);
+    if (verdict.seen_by == CORRUPT_SEEN_BY_FCS) {
+        port_drop_received(&in->port, DROP_CORRUPT, damaged);
+        return NULL;
+    }
+    return damaged;
+}
+
+static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
+{
+    int64_t eligible_ns = now_ns(sw) + sw->forwarding_delay_ns;
+    struct mac_addr to = frame_to(frame);
+
+    mac_table_learn(sw->macs, frame_from(frame), in->index, now_ns(sw));
+    if (!impair_is_none(&sw->impair)) {
+        frame = suffer(sw, in, frame, &eligible_ns);
+        if (!frame)
+            return;
+    }
+    int index = mac_is_group(to) ? MAC_PORT_NONE : mac_table_find(sw->macs, to, now_ns(sw));
+
+    if (index == MAC_PORT_NONE) {
+        flood(sw, in, frame, eligible_ns);
+    } else if (index == in->index) {
+        port_drop_received(&in->port, DROP_SAME_PORT, frame);
+    } else if (now_ns(sw) < sw->ports[index].forwards_from_ns) {
+        port_drop_received(&in->port, DROP_NOT_FORWARDING, frame);
+    } else {
+        sw->forwarded++;
+        send_out(sw, &sw->ports[index], frame, eligible_ns);
+    }
+}
+
+static void take_in(struct port *port, struct frame *frame)
+{
+    struct switch_port *in = switch_port_of(port);
+    struct sw *sw = in->sw;
+    enum drop_reason reason = refusal(sw, in, frame);
+
+    if (plant_is_on(sw->wire->planted, PLANT_P8) && ++sw->planted_count % PLANTED_LOSS_EVERY == 0)
+        frame_unref(frame);
+    else if (reason != DROP_REASON_COUNT)
+        port_drop_received(port, reason, frame);
+    else
+        relay(sw, in, frame);
+}
+
+static void change_carrier(struct port *port, bool is_up)
+{
+    struct switch_port *changed = switch_port_of(port);
+    struct sw *sw = changed->sw;
+
+    sw->wire->trace->ops->event(sw->wire->trace, now_ns(sw), port->name, "carrier", is_up);
+    if (is_up)
+        changed->forwards_from_ns = time_after(now_ns(sw), sw->port_forwarding_delay_ns);
+    else
+        mac_table_forget_port(sw->macs, changed->index);
+}
+
+static void enter(struct sw *sw, enum switch_state state)
+{
+    switch (state) {
+    case SWITCH_OFF:
+        break;
+    case SWITCH_BOOTING:
+        assert(sw->state == SWITCH_OFF);
+        break;
+    case SWITCH_RUNNING:
+        assert(sw->state == SWITCH_BOOTING);
+        break;
+    }
+    sw->state = state;
+    note(sw, "state", state);
+    for (uint32_t i = 0; i < sw->port_count; i++)
+        if (sw->ports[i].port.is_powered != (state == SWITCH_RUNNING))
+            port_set_powered(&sw->ports[i].port, state == SWITCH_RUNNING);
+}
+
+static void lose_power(struct sw *sw)
+{
+    clock_cancel(sw->wire->clock, &sw->boot);
+    enter(sw, SWITCH_OFF);
+    mac_table_flush(sw->macs);
+}
+
+static void start_boot(struct sw *sw, int64_t boot_ns)
+{
+    enter(sw, SWITCH_BOOTING);
+    clock_arm(sw->wire->clock, &sw->boot, time_after(now_ns(sw), boot_ns));
+}
+
+static void end_boot(struct timer *timer)
+{
+    enter(CONTAINER_OF(timer, struct sw, boot), SWITCH_RUNNING);
+}
+
+static void add_port(struct sw *sw, uint32_t index, const struct switch_config *config)
+{
+    static const struct port_ops ops = {.on_frame = take_in, .on_carrier = change_carrier};
+    struct link_config link = {.rate_bits_per_s = UNPLUGGED_RATE,
+                               .queue_bytes = config->port_buffer_bytes ? config->port_buffer_bytes
+                                                                        : DEFAULT_BUFFER_BYTES};
+    struct switch_port *added = &sw->ports[index];
+    char name[128];
+
+    snprintf(name, sizeof(name), "%s.%u", config->name, index + 1);
+    *added = (struct switch_port){.sw = sw, .index = (int)index};
+    port_init(&added->port, sw->wire, name, &ops, &link);
+    added->port.is_powered = true;
+}
+
+struct sw *switch_new(struct wire *wire, const struct switch_config *config)
+{
+    assert(config->port_count > 0);
+    assert(config->port_count <= MOST_PORTS);
+    struct sw *sw = mem_new(sizeof(*sw) + config->port_count * sizeof(struct switch_port));
+    int64_t age_ns = config->mac_age_ns ? config->mac_age_ns : DEFAULT_MAC_AGE_NS;
+
+    *sw = (struct sw){
+        .wire = wire,
+        .name = mem_text(config->name),
+        .state = SWITCH_RUNNING,
+        .macs =
+            mac_table_new(config->mac_entries ? config->mac_entries : DEFAULT_MAC_ENTRIES, age_ns),
+        .mtu_bytes = config->mtu_bytes ? config->mtu_bytes : DEFAULT_MTU_BYTES,
+        .forwarding_delay_ns = config->forwarding_delay_ns,
+        .boot_ns = config->boot_ns,
+        .port_forwarding_delay_ns = config->port_forwarding_delay_ns,
+        .port_count = config->port_count,
+    };
+    timer_init(&sw->boot, end_boot);
+    for (uint32_t i = 0; i < sw->port_count; i++)
+        add_port(sw, i, config);
+    return sw;
+}
+
+void switch_free(struct sw *sw)
+{
+    if (!sw)
+        return;
+    clock_cancel(sw->wire->clock, &sw->boot);
+    for (uint32_t i = 0; i < sw->port_count; i++)
+        port_fini(&sw->ports[i].port);
+    mac_table_free(sw->macs);
+    impair_fini(&sw->impair);
+    free(sw->name);
+    free(sw);
+}
+
+const char *switch_name(const struct sw *sw)
+{
+    return sw->name;
+}
+
+uint32_t switch_port_count(const struct sw *sw)
+{
+    return sw->port_count;
+}
+
+struct port *switch_port(struct sw *sw, uint32_t number)
+{
+    assert(number >= 1);
+    assert(number <= sw->port_count);
+    return &sw->ports[number - 1].port;
+}
+
+bool switch_is_running(const struct sw *sw)
+{
+    return sw->state == SWITCH_RUNNING;
+}
+
+int64_t switch_boot_ns(const struct sw *sw)
+{
+    return sw->boot_ns;
+}
+
+void switch_power_off(struct sw *sw)
+{
+    if (sw->unpowered++ == 0)
+        lose_power(sw);
+}
+
+void switch_power_on(struct sw *sw)
+{
+    assert(sw->unpowered > 0);
+    if (--sw->unpowered == 0)
+        start_boot(sw, sw->boot_ns);
+}
+
+void switch_reboot(struct sw *sw, int64_t boot_ns)
+{
+    if (sw->unpowered > 0)
+        return; /* nothing there to reboot */
+    lose_power(sw);
+    start_boot(sw, boot_ns ? boot_ns : sw->boot_ns);
+}
+
+void switch_freeze(struct sw *sw)
+{
+    sw->frozen++;
+    for (uint32_t i = 0; i < sw->port_count; i++)
+        link_drop_queued(&sw->ports[i].port.tx, DROP_FROZEN);
+}
+
+void switch_thaw(struct sw *sw)
+{
+    assert(sw->frozen > 0);
+    sw->frozen--;
+}
+
+void switch_flush(struct sw *sw)
+{
+    mac_table_flush(sw->macs);
+}
+
+struct impair_layer *switch_impair(struct sw *sw, const struct impair_config *config)
+{
+    return impair_add(&sw->impair, config, sw->wire->seed, sw->name);
+}
+
+void switch_repair(struct sw *sw, struct impair_layer *layer)
+{
+    impair_remove(&sw->impair, layer);
+}
+
+void switch_set_mtu_bytes(struct sw *sw, uint32_t mtu_bytes)
+{
+    assert(mtu_bytes > 0);
+    sw->mtu_bytes = mtu_bytes;
+}
+
+void switch_set_forwarding_delay_ns(struct sw *sw, int64_t delay_ns)
+{
+    assert(delay_ns >= 0);
+    sw->forwarding_delay_ns = delay_ns;
+}
+
+void switch_set_mac_age_ns(struct sw *sw, int64_t age_ns)
+{
+    mac_table_set_age_ns(sw->macs, age_ns);
+}
+
+void switch_set_port_buffer_bytes(struct sw *sw, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < sw->port_count; i++)
+        sw->ports[i].port.tx.config.queue_bytes = bytes;
+}
+
+uint64_t switch_forwarded(const struct sw *sw)
+{
+    return sw->forwarded;
+}
+
+uint64_t switch_flooded(const struct sw *sw)
+{
+    return sw->flooded;
+}
+
+size_t switch_mac_count(const struct sw *sw)
+{
+    return mac_table_count(sw->macs);
+}
+
+uint64_t switch_dropped(const struct sw *sw, enum drop_reason reason)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < sw->port_count; i++)
+        count += port_dropped(&sw->ports[i].port, reason);
+    return count;
+}
+
+bool switch_check(const struct sw *sw, char *ret_text, size_t text_bytes)
+{
+    uint64_t received = 0;
+    uint64_t dropped = 0;
+    uint64_t copies = 0;
+
+    for (uint32_t i = 0; i < sw->port_count; i++) {
+        const struct port *port = &sw->ports[i].port;
+
+        received += port->received;
+        copies += port->tx.counts.offered;
+        for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++)
+            dropped += port->dropped[reason];
+    }
+    if (received != dropped + sw->forwarded || copies < sw->forwarded) {
+        snprintf(ret_text, text_bytes,
+                 "switch '%s' received %" PRIu64 " frames, dropped %" PRIu64
+                 " with a reason and sent %" PRIu64 " on in %" PRIu64 " copies",
+                 sw->name, received, dropped, sw->forwarded, copies);
+        return false;
+    }
+    if (sw->sent_above_mtu > 0) {
+        snprintf(ret_text, text_bytes, "switch '%s' sent on %" PRIu64 " frames above its MTU",
+                 sw->name, sw->sent_above_mtu);
+        return false;
+    }
+    return true;
+}
