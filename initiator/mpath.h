@@ -65,6 +65,7 @@ struct mpath_io {
     int64_t retry_at_ns;      /* while it waits for its next attempt */
     int64_t retries_until_ns; /* uncounted retries end here; 0: none so far */
     bool is_same_path;        /* the next attempt goes down 'slot' again */
+    bool avoids_path;         /* the next attempt takes another path than 'slot', if there is one */
 };
 
 /* What the layer below tells of a path, beside the ends of commands. */
@@ -90,7 +91,7 @@ struct mpath_event {
     enum path_state new_state;
     uint32_t path_index;
     struct mpath_io *io;
-    const char *reason; /* static */
+    const char *reason; /* valid until the next call into the disk */
 };
 
 /* Life cycle. 'rules' are copied. Whatever I/O is under way when the disk is freed goes back to its
@@ -103,14 +104,17 @@ void mpath_free(struct mpath *disk);
  * the LUN field of its commands. At most one path should be preferred (fail-over-only). */
 MUST_CHECK bool mpath_add_path(struct mpath *disk, uint32_t path_index, uint64_t lun,
                                bool is_preferred);
-/* Takes a path out of use for good. Commands that are still on it come back as usual. */
+/* Takes a path out of use, until it arrives again. Commands that are still on it come back as
+ * usual. 'reason' is copied. */
 void mpath_remove_path(struct mpath *disk, uint32_t path_index, const char *reason, int64_t now_ns);
 
 /* The path's session is logged in and its LUN was looked at: for the first time, or again after
- * NEWS_LOST. When the path is used follows from the return rule. The first arrival says what the
- * disk is; one that answers as another disk is REMOVED, and false returned. */
-bool mpath_path_arrived(struct mpath *disk, uint32_t path_index,
-                        const struct disk_identity *identity, int64_t now_ns);
+ * NEWS_LOST; after NEWS_HELD it does as well, and means NEWS_BACK. When the path is used follows
+ * from the return rule. The first arrival says what the disk is; one that answers as another disk
+ * is REMOVED, and false returned. */
+MUST_CHECK bool mpath_path_arrived(struct mpath *disk, uint32_t path_index,
+                                   const struct disk_identity *identity, int64_t now_ns);
+/* 'reason' is copied. */
 void mpath_path_news(struct mpath *disk, uint32_t path_index, enum path_news news,
                      const char *reason, int64_t now_ns);
 

@@ -16,18 +16,23 @@
 #include <assert.h>
 #include <stdbool.h>
 
-/* X-macro: enumerator, word, in use, usable. */
+/* X-macro: enumerator, word, in use, usable.
+ *   CONNECTING  never logged in so far
+ *   PENDING     logged in; the host's return rule has not admitted it yet
+ *   ACTIVE      the policy sends I/O here
+ *   STANDBY     in reserve: no I/O while another one is active
+ *   HELD        session lost; the layer below holds its commands
+ *   FAILED      given up: its I/O went elsewhere
+ *   REMOVED     answers as another disk now, or was taken away
+ */
 #define PATH_STATES(X)                                                                             \
-    X(PATH_STATE_CONNECTING, "connecting", false, false) /* never logged in so far */              \
-    X(PATH_STATE_PENDING, "pending", false,                                                        \
-      false) /* logged in; the return rule has not admitted it */                                  \
-    X(PATH_STATE_ACTIVE, "active", true, true) /* the policy sends I/O here */                     \
-    X(PATH_STATE_STANDBY, "standby", true,                                                         \
-      true)                                 /* in reserve: no I/O while another one is active */   \
-    X(PATH_STATE_HELD, "held", true, false) /* session lost; the layer below holds commands */     \
-    X(PATH_STATE_FAILED, "failed", false, false) /* given up: its I/O went elsewhere */            \
-    X(PATH_STATE_REMOVED, "removed", false,                                                        \
-      false) /* answers as another disk now, or was taken away */
+    X(PATH_STATE_CONNECTING, "connecting", false, false)                                           \
+    X(PATH_STATE_PENDING, "pending", false, false)                                                 \
+    X(PATH_STATE_ACTIVE, "active", true, true)                                                     \
+    X(PATH_STATE_STANDBY, "standby", true, true)                                                   \
+    X(PATH_STATE_HELD, "held", true, false)                                                        \
+    X(PATH_STATE_FAILED, "failed", false, false)                                                   \
+    X(PATH_STATE_REMOVED, "removed", false, false)
 
 enum path_state {
 #define X(name, word, in_use, usable) name,

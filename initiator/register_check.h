@@ -1,0 +1,77 @@
+/* Is there an order of the writes that explains what the reads of a block returned?
+ *
+ * Each block is an atomic register of its own. Stamps are unique, so each read names its write, and
+ * the question is the one that Gibbons and Korach answered (Testing Shared Memories, 1997): per
+ * write take the write and the reads that returned it, the earliest finish f and the latest start s
+ * among them. With f < s that is a forward zone [f, s], else a backward zone [s, f]. The history is
+ * right when no two forward zones overlap, no backward zone lies inside a forward one, and no read
+ * ends before its write starts. All three are one test per pair: a and b conflict when
+ *
+ *     f(a) < s(b)  and  f(b) < s(a)
+ *
+ * It runs online. "When" is a number that counts starts and ends as they are reported, so no two
+ * are equal. A value is forgotten as soon as every read that may still come would conflict with
+ * another one; a block at rest keeps one value, in 32 bytes. A write of unknown outcome has finish
+ * "never" until a read returns it.
+ */
+#pragma once
+
+#include "sim/core/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An operation on one block that is under way; linked into the block by start. */
+struct register_op {
+    struct register_op *next;
+    struct register_op *previous;
+    uint64_t start;
+};
+
+enum register_verdict {
+    REGISTER_FINE,
+    REGISTER_LOST,    /* an acknowledged value that nobody ever read is not what came back */
+    REGISTER_STALE,   /* a value older than one that was read before */
+    REGISTER_FLIPPED, /* the same, and after an earlier stale read the newer one had been back */
+};
+
+/* What should have come back instead. */
+struct register_break {
+    uint64_t stamp;
+    bool is_acked;
+    int64_t acked_at_ns; /* to the millisecond */
+    bool is_told_before; /* the same verdict about the same value of this block */
+};
+
+/* Life cycle. Values start as 0: never written. All operations must have ended or been dropped
+ * before register_table_free(). */
+struct register_table;
+struct register_table *register_table_new(struct pool *pool, uint64_t block_count);
+void register_table_free(struct register_table *table);
+
+/* 'when' grows with every start and end that is reported. 'stamp' is unique among the writes. */
+void register_write_starts(struct register_table *table, uint64_t block, struct register_op *op,
+                           uint64_t stamp, uint64_t when);
+void register_read_starts(struct register_table *table, uint64_t block, struct register_op *op,
+                          uint64_t when);
+
+void register_write_acked(struct register_table *table, uint64_t block, struct register_op *op,
+                          uint64_t stamp, uint64_t when, int64_t now_ns);
+/* It may have been applied, or be applied at any later time, or never. */
+void register_write_unknown(struct register_table *table, uint64_t block, struct register_op *op);
+/* It was never sent. */
+void register_write_void(struct register_table *table, uint64_t block, struct register_op *op,
+                         uint64_t stamp);
+
+/* The read returned 'stamp'. A read that breaks the register counts for nothing afterwards. */
+enum register_verdict register_read_ends(struct register_table *table, uint64_t block,
+                                         struct register_op *op, uint64_t stamp, uint64_t when,
+                                         struct register_break *ret_break);
+/* The read returned nothing that counts. */
+void register_read_dropped(struct register_table *table, uint64_t block, struct register_op *op);
+
+/* Remembers that a damaged block was told; true the first time since its last new value. */
+bool register_tell_damage(struct register_table *table, uint64_t block);
+
+/* Blocks that hold more than their one value now: for tests and counters. */
+uint64_t register_live_values(const struct register_table *table);
