@@ -41,6 +41,7 @@ void fabric_free(struct fabric *fabric)
 {
     if (!fabric)
         return;
+    fabric->wire.tap = NULL;
     for (size_t i = 0; i < fabric->hosts.count; i++)
         ip_host_free(fabric->hosts.items[i]);
     for (size_t i = 0; i < fabric->nics.count; i++)

@@ -300,20 +300,16 @@ static void give_ping_up(struct timer *timer)
     end_ping(ping, ping->result);
 }
 
-/* One after the other: an on_done may start or cancel others. */
+/* Their timers end them: an on_done may start or cancel others. */
 static void end_pings_to(struct ip_host *host, uint32_t interface, uint32_t to)
 {
-    struct ip_ping *ping = host->pings;
-
-    while (ping) {
+    for (struct ip_ping *ping = host->pings; ping; ping = ping->next) {
         const struct address *local = find_local(host, ping->from);
 
-        if (ping->to == to && local && local->interface->index == interface) {
-            end_ping(ping, PING_UNREACHABLE);
-            ping = host->pings;
-        } else {
-            ping = ping->next;
-        }
+        if (ping->to != to || !local || local->interface->index != interface)
+            continue;
+        ping->result = PING_UNREACHABLE;
+        clock_arm(host->wire->clock, &ping->timer, clock_now_ns(host->wire->clock));
     }
 }
 

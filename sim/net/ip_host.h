@@ -120,9 +120,10 @@ void ip_host_ping(struct ip_host *host, struct ip_ping *ping);
 /* The caller goes away: on_done will not be called. Does nothing to a ping that is done. */
 void ip_host_ping_cancel(struct ip_host *host, struct ip_ping *ping);
 
-/* Carrier of all is gone or the host lost power: forgets neighbours, waiting frames and pings
- * (whose on_done is called as PING_NO_CARRIER later). */
+/* The host crashes or loses power: forgets neighbours, waiting frames and pings, whose on_done is
+ * not called. */
 void ip_host_reset(struct ip_host *host);
 
-/* Frames of ARP's waiting queues, for the conservation check and leak check. */
+/* Frames that wait for ARP, and those that waited in vain (or were pushed out of its queue). */
 size_t ip_host_waiting_frames(const struct ip_host *host);
+uint64_t ip_host_unreachable_frames(const struct ip_host *host);

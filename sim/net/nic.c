@@ -96,8 +96,10 @@ static void tell_carrier(struct timer *timer)
 /* The second least bit of the first octet: locally administered (IEEE 802-2014, 8.4). */
 static struct mac_addr mac_of_index(uint32_t index)
 {
+    uint32_t number = index + 1;
+
     return (struct mac_addr){
-        {0x02, 0x00, 0x00, (uint8_t)(index >> 16), (uint8_t)(index >> 8), (uint8_t)(index + 1)}};
+        {0x02, 0x00, 0x00, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number}};
 }
 
 struct nic *nic_new(struct wire *wire, const struct nic_config *config, uint32_t nic_index)

@@ -223,8 +223,8 @@ static void enter(struct sw *sw, enum switch_state state)
 static void lose_power(struct sw *sw)
 {
     clock_cancel(sw->wire->clock, &sw->boot);
-    enter(sw, SWITCH_OFF);
     mac_table_flush(sw->macs);
+    enter(sw, SWITCH_OFF);
 }
 
 static void start_boot(struct sw *sw, int64_t boot_ns)
