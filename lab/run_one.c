@@ -1,0 +1,341 @@
+/* One run of one variant of a scenario. */
+#include "lab/run_one.h"
+
+#include "lab/healthy.h"
+#include "lab/recorder.h"
+#include "lab/timeline.h"
+#include "lab/world.h"
+#include "sim/core/attributes.h"
+#include "sim/core/mem.h"
+#include "sim/core/time.h"
+#include "sim/engine/event_queue.h"
+#include "sim/net/capture.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define SLICES             400          /* of a run, between looks at progress and limits */
+#define PAUSE_THRESHOLD_NS MS(100)      /* shorter pauses are no rows */
+#define WINDOWS_WANTED     300          /* points in a plot */
+#define SETTLE_MOST_NS     SECONDS(180) /* for logouts, dead sessions and TIME-WAIT */
+
+/* Everything of one run. */
+struct run {
+    const struct run_one_options *options;
+    const struct scenario *scenario;
+    struct row_stream *stream;
+    struct event_queue queue;
+    struct pool *pool;
+    struct san_names names;
+    struct recorder *recorder;
+    struct world *world;
+    struct timeline *timeline;
+    struct healthy *healthy;
+    struct timer recorder_timer;
+    struct judge_source source;
+    struct recorder_listener listener;
+    struct capture *capture;
+    FILE *capture_file;
+    int64_t wall_start_ns;
+    bool is_cut_short; /* a limit was reached */
+};
+
+static int64_t wall_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return SECONDS(now.tv_sec) + now.tv_nsec;
+}
+
+/* What the judge and the capture want of us. */
+
+static uint64_t frames_dropped(struct judge_source *source, struct part_ref part,
+                               enum drop_reason reason)
+{
+    struct run *run = CONTAINER_OF(source, struct run, source);
+    char buffer[PART_NAME_BYTES];
+
+    return fabric_dropped(world_fabric(run->world),
+                          topology_part_name(run->scenario->topology, part, buffer), reason);
+}
+
+static void on_text(struct recorder_listener *listener, int64_t at_ns, const char *text)
+{
+    struct run *run = CONTAINER_OF(listener, struct run, listener);
+
+    if (run->capture)
+        capture_event(run->capture, at_ns, text);
+}
+
+static void wake_recorder(struct timer *timer)
+{
+    struct run *run = CONTAINER_OF(timer, struct run, recorder_timer);
+
+    recorder_wake(run->recorder, run->queue.clock.now_ns);
+    clock_arm(&run->queue.clock, timer, recorder_deadline_ns(run->recorder));
+}
+
+/* A round span that cuts the run into about WINDOWS_WANTED windows. */
+static int64_t window_ns(int64_t run_for_ns)
+{
+    static const int64_t steps[] = {1, 2, 5};
+    int64_t power = MS(1);
+
+    for (;; power *= 10)
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+            if (power * steps[i] * WINDOWS_WANTED >= run_for_ns)
+                return power * steps[i];
+}
+
+/* Life. */
+
+static bool open_capture(struct run *run)
+{
+    if (!run->options->pcap_path)
+        return true;
+    run->capture_file = fopen(run->options->pcap_path, "wb");
+    if (!run->capture_file) {
+        fprintf(stderr, "error: cannot write the capture '%s': %s\n", run->options->pcap_path,
+                strerror(errno));
+        return false;
+    }
+    run->capture =
+        capture_new(world_fabric(run->world), run->capture_file, "iscsilab " ISCSILAB_VERSION);
+    return true;
+}
+
+static bool close_capture(struct run *run)
+{
+    int code = 0;
+
+    if (!run->capture)
+        return true;
+    bool is_whole = capture_free(run->capture, &code);
+    run->capture = NULL;
+    if (fclose(run->capture_file) != 0 && is_whole) {
+        is_whole = false;
+        code = errno;
+    }
+    if (!is_whole)
+        fprintf(stderr, "error: cannot write the capture '%s': %s\n", run->options->pcap_path,
+                strerror(code));
+    return is_whole;
+}
+
+static void run_init(struct run *run, const struct run_one_options *options,
+                     struct row_stream *stream)
+{
+    const struct scenario *scenario = options->scenario;
+
+    *run = (struct run){.options = options,
+                        .scenario = scenario,
+                        .stream = stream,
+                        .source = {frames_dropped},
+                        .listener = {on_text},
+                        .wall_start_ns = wall_ns()};
+    event_queue_init(&run->queue);
+    run->pool = pool_new();
+    world_names_init(&run->names, scenario->topology);
+    run->healthy = healthy_new(scenario);
+    run->recorder = recorder_new(
+        &(struct recorder_options){.scenario = scenario,
+                                   .names = &run->names,
+                                   .rows = &stream->rows,
+                                   .source = &run->source,
+                                   .listener = &run->listener,
+                                   .healthy = run->healthy,
+                                   .pool = run->pool,
+                                   .pause_threshold_ns = PAUSE_THRESHOLD_NS,
+                                   .latency_window_ns = window_ns(scenario->run_for_ns)});
+    run->world = world_new(&(struct world_options){.scenario = scenario,
+                                                   .names = &run->names,
+                                                   .queue = &run->queue,
+                                                   .pool = run->pool,
+                                                   .trace = recorder_trace(run->recorder)});
+    timer_init(&run->recorder_timer, wake_recorder);
+}
+
+/* Everything but the pool is freed; what the pool then still counts as alive leaked (rule P6). */
+static void check_memory(struct run *run)
+{
+    size_t left =
+        pool_live_chunks(run->pool) + pool_live_bufs(run->pool) + pool_live_blocks(run->pool);
+    char text[128];
+
+    if (left == 0 || run->is_cut_short)
+        return;
+    snprintf(text, sizeof(text), "%zu buffers and %zu structs are alive after the end of the run",
+             pool_live_chunks(run->pool) + pool_live_bufs(run->pool), pool_live_blocks(run->pool));
+    struct trace_broken broken = {"P6", TRACE_NONE, TRACE_NONE, TRACE_NONE, UINT64_MAX, text};
+    struct trace *trace = recorder_trace(run->recorder);
+    trace->ops->broken(trace, run->queue.clock.now_ns, &broken);
+}
+
+static void run_fini(struct run *run)
+{
+    recorder_free(run->recorder);
+    healthy_free(run->healthy);
+    world_names_fini(&run->names);
+    event_queue_fini(&run->queue);
+    pool_free(run->pool);
+}
+
+/* Simulating. */
+
+static bool is_over_limit(const struct run *run)
+{
+    const struct scenario *s = run->scenario;
+
+    return (s->event_limit && run->queue.fired >= s->event_limit) ||
+           (s->wall_limit_ns && wall_ns() - run->wall_start_ns >= s->wall_limit_ns);
+}
+
+static uint64_t events_left(const struct run *run)
+{
+    return run->scenario->event_limit ? run->scenario->event_limit - run->queue.fired : UINT64_MAX;
+}
+
+/* False: a limit was reached, or nobody reads the rows any more. */
+static bool simulate(struct run *run)
+{
+    int64_t run_for_ns = run->scenario->run_for_ns;
+    int64_t shown_ns = run->wall_start_ns;
+
+    world_start(run->world);
+    run->timeline = timeline_new(run->scenario, run->world, run->recorder, &run->queue.clock);
+    healthy_set_timeline(run->healthy, run->timeline);
+    clock_arm(&run->queue.clock, &run->recorder_timer, recorder_deadline_ns(run->recorder));
+    for (int slice = 1; slice <= SLICES; slice++) {
+        event_queue_run(&run->queue,
+                        run_for_ns / SLICES * slice + run_for_ns % SLICES * slice / SLICES,
+                        events_left(run));
+        if (is_over_limit(run))
+            return false;
+        if (wall_ns() - shown_ns > MS(50)) {
+            shown_ns = wall_ns();
+            if (!row_stream_progress(run->stream, run->queue.clock.now_ns))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* After the measured time: the loads stop, hosts log out, dead sessions are noticed. */
+static void settle(struct run *run)
+{
+    int64_t until_ns = time_after(run->queue.clock.now_ns, SETTLE_MOST_NS);
+
+    clock_cancel(&run->queue.clock, &run->recorder_timer);
+    world_stop(run->world);
+    while (!world_is_stopped(run->world) && run->queue.clock.now_ns < until_ns)
+        event_queue_run(&run->queue, run->queue.clock.now_ns + SECONDS(1), UINT64_MAX);
+    world_check_sessions(run->world);
+}
+
+struct counter_rows {
+    struct counter_sink sink;
+    struct rows *rows;
+};
+
+static void put_counter(struct counter_sink *sink, const char *part, const char *name,
+                        uint64_t value)
+{
+    struct counter_rows *counters = CONTAINER_OF(sink, struct counter_rows, sink);
+
+    rows_put(counters->rows, TABLE_COUNTER,
+             (struct value[]){V_TEXT(part), V_TEXT(name), V_INT((int64_t)value)});
+}
+
+static void put_sources(struct run *run)
+{
+    static const char *const kinds[] = {"scenario", "topology", "profile"};
+    const struct file_set *files = run->options->files;
+
+    for (size_t i = 0; i < files->file_count; i++)
+        rows_put(&run->stream->rows, TABLE_SOURCE,
+                 (struct value[]){V_TEXT(kinds[i < 2 ? i : 2]), V_TEXT(files->files[i]->name),
+                                  V_TEXT(files->files[i]->text)});
+}
+
+static const char *verdict_word(int exit_code)
+{
+    switch (exit_code) {
+    case EXIT_MET:
+        return "met";
+    case EXIT_NOT_MET:
+        return "not met";
+    case EXIT_BROKEN:
+        return "rule broken";
+    default:
+        return "no verdict";
+    }
+}
+
+static void put_run(struct run *run, uint64_t digest, uint64_t events, int64_t simulated_ns,
+                    int exit_code)
+{
+    const struct scenario *s = run->scenario;
+    struct rusage usage;
+    time_t now = time(NULL) - (time_t)((wall_ns() - run->wall_start_ns) / SECONDS(1));
+    struct tm utc;
+    char started[32];
+    char seed[24];
+    char digest_text[24];
+
+    getrusage(RUSAGE_SELF, &usage);
+    gmtime_r(&now, &utc);
+    strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    snprintf(seed, sizeof(seed), "%" PRIu64, s->seed);
+    snprintf(digest_text, sizeof(digest_text), "%016" PRIx64, digest);
+    int64_t cpu_ns = SECONDS(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                     US(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    rows_put(&run->stream->rows, TABLE_RUN,
+             (struct value[]){V_TEXT(s->name), V_TEXT(s->variant), V_TEXT(s->topology->name),
+                              V_TEXT(seed), V_TEXT(s->overrides), V_TEXT(ISCSILAB_VERSION),
+                              V_TEXT(started), V_INT(wall_ns() - run->wall_start_ns),
+                              V_INT(simulated_ns), V_INT((int64_t)events), V_TEXT(digest_text),
+                              V_TEXT(verdict_word(exit_code)), V_INT(exit_code), V_INT(cpu_ns),
+                              V_INT((int64_t)usage.ru_maxrss * 1024), V_INT(PAUSE_THRESHOLD_NS),
+                              V_INT(window_ns(s->run_for_ns))});
+}
+
+int run_one(const struct run_one_options *options, struct row_stream *stream)
+{
+    struct run run;
+    struct counter_rows counters = {{put_counter}, &stream->rows};
+
+    run_init(&run, options, stream);
+    if (!open_capture(&run)) {
+        world_free(run.world);
+        run_fini(&run);
+        return EXIT_MACHINE;
+    }
+    run.is_cut_short = !simulate(&run);
+    int64_t simulated_ns = run.queue.clock.now_ns;
+    uint64_t events = run.queue.fired;
+    uint64_t digest =
+        hash_mix(recorder_digest(run.recorder), fabric_digest(world_fabric(run.world)));
+    world_check_frames(run.world);
+    world_count(run.world, &counters.sink);
+    bool are_met = recorder_finish(run.recorder, simulated_ns);
+    if (!run.is_cut_short)
+        settle(&run);
+    bool is_captured = close_capture(&run);
+    timeline_free(run.timeline);
+    world_free(run.world);
+    check_memory(&run);
+    int exit_code = recorder_broken_count(run.recorder) ? EXIT_BROKEN
+                    : run.is_cut_short                  ? EXIT_NO_VERDICT
+                    : are_met                           ? EXIT_MET
+                                                        : EXIT_NOT_MET;
+    put_sources(&run);
+    put_run(&run, digest, events, simulated_ns, exit_code);
+    run_fini(&run);
+    return is_captured ? exit_code : EXIT_MACHINE;
+}
