@@ -19,17 +19,17 @@ enum digest_choice {
 struct iscsi_params {
     enum digest_choice header_digest; /* agreed: NONE or CRC32C */
     enum digest_choice data_digest;
-    uint32_t max_connections;              /* 1 to 65535; result: minimum */
-    bool initial_r2t;                      /* result: OR */
-    bool immediate_data;                   /* result: AND */
-    uint32_t max_recv_segment_bytes;       /* what this end declares: 512 to 2^24 - 1 */
-    uint32_t peer_max_recv_segment_bytes;  /* what the peer declared; 8192 until it does */
-    uint32_t max_burst_bytes;              /* 512 to 2^24 - 1; result: minimum */
-    uint32_t first_burst_bytes;            /* 512 to 2^24 - 1, at most MaxBurstLength; minimum */
-    uint32_t time2wait_s;                  /* 0 to 3600; result: maximum */
-    uint32_t time2retain_s;                /* 0 to 3600; result: minimum */
-    uint32_t max_outstanding_r2t;          /* 1 to 65535; result: minimum */
-    bool data_pdu_in_order;                /* result: OR */
-    bool data_sequence_in_order;           /* result: OR */
-    uint32_t error_recovery_level;         /* 0 to 2; result: minimum */
+    uint32_t max_connections;             /* 1 to 65535; result: minimum */
+    bool initial_r2t;                     /* result: OR */
+    bool immediate_data;                  /* result: AND */
+    uint32_t max_recv_segment_bytes;      /* what this end declares: 512 to 2^24 - 1 */
+    uint32_t peer_max_recv_segment_bytes; /* what the peer declared; 8192 until it does */
+    uint32_t max_burst_bytes;             /* 512 to 2^24 - 1; result: minimum */
+    uint32_t first_burst_bytes;           /* 512 to 2^24 - 1, at most MaxBurstLength; minimum */
+    uint32_t time2wait_s;                 /* 0 to 3600; result: maximum */
+    uint32_t time2retain_s;               /* 0 to 3600; result: minimum */
+    uint32_t max_outstanding_r2t;         /* 1 to 65535; result: minimum */
+    bool data_pdu_in_order;               /* result: OR */
+    bool data_sequence_in_order;          /* result: OR */
+    uint32_t error_recovery_level;        /* 0 to 2; result: minimum */
 };
