@@ -66,24 +66,29 @@ uint64_t oracle_broken_count(const struct oracle *oracle)
 
 /* --- Starts --- */
 
-/* One register_op per block; the pool's small blocks serve I/Os of usual size. */
+/* One register_op per block. I/Os of usual size are served by the pool's small blocks, larger ones
+ * by its chunks; both are recycled. */
 static void take_ops(struct oracle *oracle, struct oracle_op *op)
 {
     size_t bytes = op->blocks * sizeof(*op->ops);
 
-    op->ops = bytes <= POOL_MOST_BYTES ? pool_take(oracle->options.pool, bytes)
-                                       : mem_array(op->blocks, sizeof(*op->ops));
+    op->chunk = NULL;
+    if (bytes <= POOL_MOST_BYTES) {
+        op->ops = pool_take(oracle->options.pool, bytes);
+        return;
+    }
+    op->chunk = chunk_new(oracle->options.pool, bytes);
+    op->ops = (struct register_op *)(void *)op->chunk->data;
 }
 
 static void give_ops(struct oracle *oracle, struct oracle_op *op)
 {
-    size_t bytes = op->blocks * sizeof(*op->ops);
-
-    if (bytes <= POOL_MOST_BYTES)
-        pool_give(oracle->options.pool, op->ops, bytes);
+    if (op->chunk)
+        chunk_unref(op->chunk);
     else
-        free(op->ops);
+        pool_give(oracle->options.pool, op->ops, op->blocks * sizeof(*op->ops));
     op->ops = NULL;
+    op->chunk = NULL;
 }
 
 static void start(struct oracle *oracle, struct oracle_op *op, uint64_t lba, uint32_t blocks)

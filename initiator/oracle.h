@@ -49,6 +49,7 @@ struct oracle_op {
     uint32_t host;           /* set before it starts: for the trace */
     uint32_t disk;           /* likewise: the host's number of this disk */
     struct register_op *ops; /* one per block, while it is under way */
+    struct chunk *chunk;     /* where they are, if they are many */
 };
 
 struct oracle;
