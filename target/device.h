@@ -97,7 +97,7 @@ void device_crash(struct device *device);
 
 /* I_T nexuses: initiator name, ISID and target port. */
 struct nexus_config {
-    const char *initiator_name; /* copied */
+    const char *initiator_name; /* copied; as iSCSI normalizes it (RFC 3722): lower case */
     uint8_t isid[6];
     uint16_t portal_group_tag; /* of one of the ports */
     uint32_t portal_index;     /* which of the array's portals the session came through */

@@ -16,7 +16,6 @@
 #pragma once
 
 #include "sim/core/buf.h"
-#include "sim/core/record.h"
 #include "sim/core/store.h"
 
 #include <stdbool.h>
@@ -44,6 +43,9 @@ enum task_place {
     TASK_ENDED,   /* the result is there, on_done is about to come */
 };
 
+/* What an ENABLED task waits for. */
+enum task_wait { WAITS_FOR_STORE, WAITS_FOR_RECORD, WAITS_FOR_ABORTS };
+
 struct scsi_task {
     /* Set by the transport. */
     struct nexus *nexus;
@@ -68,13 +70,15 @@ struct scsi_task {
 
     /* The device server's own. */
     enum task_place place;
-    struct lun *at;         /* the logical unit whose task set holds it */
+    enum task_wait waits_for;
+    struct lun *at;         /* the logical unit it is for; NULL: there is none */
     struct scsi_task *next; /* task set of the LU, in order of arrival */
     struct scsi_task *previous;
-    struct scsi_task *next_ended;
-    uint64_t abort_order; /* 0: not aborted; else the number of the abort */
+    struct scsi_task *next_ended; /* in the list of whoever will end it, then of the ended ones */
+    uint64_t abort_order;         /* 0: not aborted; else the number of the abort */
+    uint64_t waits_for_order;     /* WAITS_FOR_ABORTS: up to which */
+    uint32_t step;                /* of a command that needs several requests: how far it is */
     struct store_request request;
-    struct record_done record_done;
 };
 
 /* An empty task; 'tag' and the rest is the transport's to set. */

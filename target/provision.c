@@ -1,0 +1,108 @@
+/* Thin provisioning: UNMAP (SBC-3, 5.28). */
+#include <string.h>
+
+#include "sim/core/attributes.h"
+#include "sim/core/bytes.h"
+#include "target/start.h"
+#include "target/task_set.h"
+
+#define HEADER_BYTES     8u
+#define DESCRIPTOR_BYTES 16u
+
+uint64_t unmap_data_bytes(const struct lun *lun, const uint8_t *cdb)
+{
+    return lun->is_thin ? get_be16(cdb + 7) : 0;
+}
+
+struct extent {
+    uint64_t lba;
+    uint32_t blocks;
+};
+
+static struct extent extent_at(const struct scsi_task *task, uint32_t index)
+{
+    uint8_t descriptor[DESCRIPTOR_BYTES];
+
+    buf_read(task->data_out, HEADER_BYTES + (size_t)index * DESCRIPTOR_BYTES, descriptor,
+             sizeof(descriptor));
+    return (struct extent){get_be64(descriptor), get_be32(descriptor + 8)};
+}
+
+/* The number of descriptors; they lie inside the list. */
+static uint32_t descriptor_count(const struct scsi_task *task)
+{
+    uint8_t header[HEADER_BYTES];
+
+    buf_read(task->data_out, 0, header, sizeof(header));
+    size_t told = get_be16(header + 2);
+    size_t there = buf_bytes(task->data_out) - HEADER_BYTES;
+
+    return (uint32_t)((told < there ? told : there) / DESCRIPTOR_BYTES);
+}
+
+static enum task_step check_extents(const struct lun *lun, struct scsi_task *task)
+{
+    uint32_t count = descriptor_count(task);
+    uint64_t sum = 0;
+
+    if (count > UNMAP_MOST_DESCRIPTORS)
+        return task_refuse_parameter(task, 2);
+    for (uint32_t i = 0; i < count; i++) {
+        struct extent extent = extent_at(task, i);
+
+        if (extent.lba > lun->block_count || extent.blocks > lun->block_count - extent.lba)
+            return task_refuse(task, REFUSE_RANGE);
+        sum += extent.blocks;
+    }
+    if (sum > UNMAP_MOST_BLOCKS)
+        return task_refuse(task, REFUSE_PARAMETER);
+    return TASK_WAITS;
+}
+
+static void on_punched(struct store_request *request);
+
+/* Unmaps from descriptor 'task->step' on, one request after the other. */
+static enum task_step punch_next(struct lun *lun, struct scsi_task *task)
+{
+    uint32_t count = descriptor_count(task);
+
+    while (task->step < count) {
+        struct extent extent = extent_at(task, task->step++);
+
+        if (extent.blocks == 0)
+            continue;
+        task->request =
+            (struct store_request){.op = STORE_PUNCH,
+                                   .offset = extent.lba << lun->block_shift,
+                                   .bytes = (uint64_t)extent.blocks << lun->block_shift};
+        return task_submit(lun, task, on_punched);
+    }
+    return task_good(task);
+}
+
+static void on_punched(struct store_request *request)
+{
+    struct scsi_task *task = CONTAINER_OF(request, struct scsi_task, request);
+
+    if (request->result != STORE_OK)
+        task_refuse_store_result(task, task->at);
+    else if (task->abort_order == 0 && punch_next(task->at, task) == TASK_WAITS)
+        return;
+    task_set_finish(task);
+}
+
+enum task_step start_unmap(struct lun *lun, struct scsi_task *task)
+{
+    uint64_t list_bytes = get_be16(task->cdb + 7);
+
+    if (lun->is_read_only || lun->mode.software_write_protect)
+        return task_refuse(task, REFUSE_WRITE_PROTECTED);
+    task->transfer_bytes = list_bytes;
+    if (list_bytes == 0)
+        return task_good(task);
+    if (list_bytes < HEADER_BYTES || buf_bytes(task->data_out) < list_bytes)
+        return task_refuse(task, REFUSE_LIST_LENGTH);
+    if (check_extents(lun, task) == TASK_DONE)
+        return TASK_DONE;
+    return punch_next(lun, task);
+}

@@ -1,0 +1,62 @@
+/* The start functions of the commands, one file per idea. Each finds the checks of commands.c
+ * passed and either ends the task or leaves it waiting. */
+#pragma once
+
+#include "target/lun.h"
+#include "target/refuse.h"
+
+/* inquiry.c; 'lun' NULL: no such logical unit. */
+enum task_step start_inquiry(struct lun *lun, struct scsi_task *task);
+
+/* unit.c */
+enum task_step start_test_unit_ready(struct lun *lun, struct scsi_task *task);
+enum task_step start_request_sense(struct lun *lun, struct scsi_task *task); /* 'lun' may be NULL */
+enum task_step start_start_stop_unit(struct lun *lun, struct scsi_task *task);
+enum task_step start_prevent_allow(struct lun *lun, struct scsi_task *task);
+enum task_step start_reserve(struct lun *lun, struct scsi_task *task);
+enum task_step start_release(struct lun *lun, struct scsi_task *task);
+/* The nexus is lost or the LU reset: what it held there by these commands is free. */
+void unit_nexus_left(struct lun *lun, struct nexus *nexus);
+
+/* capacity.c */
+enum task_step start_read_capacity_10(struct lun *lun, struct scsi_task *task);
+enum task_step start_read_capacity_16(struct lun *lun, struct scsi_task *task);
+
+/* mode.c */
+enum task_step start_mode_sense_6(struct lun *lun, struct scsi_task *task);
+enum task_step start_mode_sense_10(struct lun *lun, struct scsi_task *task);
+
+/* rw.c */
+enum task_step start_read(struct lun *lun, struct scsi_task *task);
+enum task_step start_write(struct lun *lun, struct scsi_task *task);
+enum task_step start_synchronize_cache(struct lun *lun, struct scsi_task *task);
+uint64_t write_data_bytes(const struct lun *lun, const uint8_t *cdb);
+/* Hands the task's request to the store. */
+enum task_step task_submit(struct lun *lun, struct scsi_task *task,
+                           void (*on_done)(struct store_request *request));
+/* The refusal that a failed request of the store ends in. */
+void task_refuse_store_result(struct scsi_task *task, const struct lun *lun);
+
+/* provision.c */
+#define UNMAP_MOST_BLOCKS      (UINT32_C(1) << 20)
+#define UNMAP_MOST_DESCRIPTORS 256u
+enum task_step start_unmap(struct lun *lun, struct scsi_task *task);
+uint64_t unmap_data_bytes(const struct lun *lun, const uint8_t *cdb);
+
+/* report.c */
+enum task_step start_report_luns(struct lun *lun, struct scsi_task *task); /* 'lun' may be NULL */
+enum task_step start_report_groups(struct lun *lun, struct scsi_task *task);
+enum task_step start_report_opcodes(struct lun *lun, struct scsi_task *task);
+enum task_step start_report_tmfs(struct lun *lun, struct scsi_task *task);
+
+/* pr_in.c */
+enum task_step start_pr_read_keys(struct lun *lun, struct scsi_task *task);
+enum task_step start_pr_read_reservation(struct lun *lun, struct scsi_task *task);
+enum task_step start_pr_report_capabilities(struct lun *lun, struct scsi_task *task);
+enum task_step start_pr_read_full_status(struct lun *lun, struct scsi_task *task);
+
+/* pr_out.c */
+enum task_step start_pr_out(struct lun *lun, struct scsi_task *task);
+uint64_t pr_out_data_bytes(const struct lun *lun, const uint8_t *cdb);
+/* PREEMPT AND ABORT: the tasks that it aborted have ended. */
+enum task_step pr_out_continue(struct lun *lun, struct scsi_task *task);

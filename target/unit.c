@@ -1,0 +1,89 @@
+/* The state of the unit as a whole: TEST UNIT READY, REQUEST SENSE, START STOP UNIT, PREVENT ALLOW
+ * MEDIUM REMOVAL, and RESERVE(6) with RELEASE(6) of SPC-2. */
+#include "target/start.h"
+
+#define START_BIT       0x01u
+#define LOEJ_BIT        0x02u
+#define POWER_CONDITION 0xf0u
+
+enum task_step start_test_unit_ready(struct lun *lun, struct scsi_task *task)
+{
+    (void)lun;
+    return task_good(task);
+}
+
+/* Pending unit attentions are told as data and are then gone (SPC-4, 6.39). */
+enum task_step start_request_sense(struct lun *lun, struct scsi_task *task)
+{
+    bool is_descriptor = task->cdb[1] & 0x01;
+    uint8_t data[SCSI_SENSE_MOST_BYTES];
+    unsigned sense = REFUSE_LUN;
+
+    if (lun) {
+        unsigned attention = attention_take(&nexus_at(task->nexus, lun)->attentions);
+
+        sense = attention != ATTENTION_NONE ? REFUSE_ATTENTION(attention) : REFUSE_NO_SENSE;
+        if (attention == ATTENTION_NONE && lun->is_ejected)
+            sense = REFUSE_NO_MEDIUM;
+    }
+    size_t bytes = sense_data(sense, is_descriptor, data);
+
+    return task_reply(task, task->nexus->device->pool, data, bytes, task->cdb[4]);
+}
+
+/* SBC-3, 5.25. A disk that spins nothing is always started; only the medium can come and go. */
+enum task_step start_start_stop_unit(struct lun *lun, struct scsi_task *task)
+{
+    uint8_t how = task->cdb[4];
+
+    if (how & POWER_CONDITION || !(how & LOEJ_BIT))
+        return task_good(task);
+    if (!lun->is_removable)
+        return task_refuse_field(task, 4, 1);
+    if (lun->prevent_count > 0)
+        return task_refuse(task, REFUSE_REMOVAL_PREVENTED);
+    lun->is_ejected = !(how & START_BIT);
+    return task_good(task);
+}
+
+static void set_prevention(struct lun *lun, struct nexus *nexus, bool prevents)
+{
+    struct nexus_lun *nexus_lun = nexus_at(nexus, lun);
+
+    lun->prevent_count += prevents;
+    lun->prevent_count -= nexus_lun->prevents_removal;
+    nexus_lun->prevents_removal = prevents;
+}
+
+enum task_step start_prevent_allow(struct lun *lun, struct scsi_task *task)
+{
+    if (task->cdb[4] & 0x02) /* obsolete: persistent prevention */
+        return task_refuse_field(task, 4, 1);
+    set_prevention(lun, task->nexus, task->cdb[4] & 0x01);
+    return task_good(task);
+}
+
+/* SPC-2, 7.21. Registrations rule the older reservation out (SPC-3, 5.6.3, without CRH). */
+enum task_step start_reserve(struct lun *lun, struct scsi_task *task)
+{
+    if (lun->reservations.registrations)
+        return task_status(task, SCSI_RESERVATION_CONFLICT);
+    lun->reserved_by = task->nexus;
+    return task_good(task);
+}
+
+enum task_step start_release(struct lun *lun, struct scsi_task *task)
+{
+    if (lun->reservations.registrations)
+        return task_status(task, SCSI_RESERVATION_CONFLICT);
+    if (lun->reserved_by == task->nexus)
+        lun->reserved_by = NULL;
+    return task_good(task);
+}
+
+void unit_nexus_left(struct lun *lun, struct nexus *nexus)
+{
+    if (lun->reserved_by == nexus)
+        lun->reserved_by = NULL;
+    set_prevention(lun, nexus, false);
+}
