@@ -255,7 +255,8 @@ struct pdu_async { /* 11.9 */
 };
 
 struct pdu_text {   /* 11.10, 11.11 */
-    bool continues; /* C: the keys go on in the next PDU of this direction */
+    bool continues; /* C: the keys go on in the next PDU of this direction; not together with F,
+                       which the receiver of the text checks (11.10.2) */
 };
 
 struct pdu_login_request { /* 11.12 */
@@ -308,8 +309,8 @@ struct pdu_reject { /* 11.17; its data segment is the header of the rejected PDU
 struct pdu {
     uint8_t opcode;      /* enum pdu_opcode once decoded with PDU_OK */
     bool is_immediate;   /* I; requests of the initiator only */
-    bool is_final;       /* F of NOP, SCSI Command, Data-Out, Data-In and Text; where the bit is
-                            always 1 the encoder sets it; login has 'transit' in its place */
+    bool is_final;       /* F of SCSI Command, Data-Out, Data-In and Text; where the bit is always
+                            1 the encoder sets it; login has 'transit' in its place */
     uint8_t ahs_words;   /* TotalAHSLength */
     uint32_t data_bytes; /* DataSegmentLength; framer_encode() sets it from the data */
     uint64_t lun;        /* the 8 bytes of the LUN field as one number in network order */

@@ -45,9 +45,9 @@ MUST_CHECK bool text_join(struct text *text, const struct buf *data);
 
 /* The bytes, with no NUL of ours behind them; valid until the text changes. */
 const char *text_bytes(const struct text *text);
-/* The next data segment, at most 'max_bytes' (1 or more) and NULL when all is taken; the caller's
- * from now on. '*ret_continues' is the C bit: more of the text follows. A pair may be split, as
- * the standard allows (6.1). The text must not change while parts of it are out. */
+/* The next data segment, a copy of at most 'max_bytes' (1 or more), NULL when all is taken; the
+ * caller's from now on. '*ret_continues' is the C bit: more of the text follows. A pair may be
+ * split, as the standard allows (6.1). */
 struct buf *text_take(struct text *text, uint32_t max_bytes, bool *ret_continues);
 static inline uint32_t text_left(const struct text *text)
 {
