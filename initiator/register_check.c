@@ -299,16 +299,21 @@ static struct value *find_conflict(const struct block *block, uint64_t finish, u
     return worst;
 }
 
-/* What is certainly there, when something came back that is no candidate at all; NULL: the base. */
-static struct value *newest_certain(const struct block *block)
+/* Something came back that is no candidate at all: what was there for certain when the read began?
+ * NULL: the base. */
+static struct value *newest_before(const struct block *block, uint64_t read_start)
 {
     struct value *newest = NULL;
+    struct value *any = NULL;
 
     for (struct value *value = block->values; value; value = value->next) {
-        if (value->finish != NEVER && (!newest || value->start > newest->start))
+        if (value->finish == NEVER)
+            continue;
+        any = value;
+        if (value->finish < read_start && (!newest || value->start > newest->start))
             newest = value;
     }
-    return newest;
+    return newest || !(block->flags & BASE_GONE) ? newest : any;
 }
 
 static enum register_verdict judge(uint64_t stamp, uint32_t acked_ms, uint32_t *flags,
@@ -370,7 +375,7 @@ static enum register_verdict read_busy(struct register_table *table, struct bloc
             return REGISTER_FINE;
         }
     } else {
-        conflict = newest_certain(block);
+        conflict = newest_before(block, read_start);
     }
     enum register_verdict verdict = broken(block, conflict, ret_break);
 

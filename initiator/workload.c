@@ -39,6 +39,7 @@ struct load {
     uint64_t next_place; /* sequential */
 
     bool has_begun;
+    bool is_over;          /* the stop time has come */
     int64_t begun_at_ns;   /* open loop: planned instants count from here */
     uint64_t planned;      /* I/Os since 'begun_at_ns', or since the ceiling's base */
     int64_t rest_until_ns; /* closed loop, after an error */
@@ -210,7 +211,7 @@ static int64_t due_at(const struct load *load)
 {
     int64_t at_ns;
 
-    if (!load->has_begun || load->is_blocked)
+    if (!load->has_begun || load->is_over || load->is_blocked)
         return TIME_NEVER;
     if (is_open_loop(load)) {
         if (load->outstanding >= load->options.queue)
@@ -362,9 +363,11 @@ static struct load *first_due(struct workload *workload, int64_t now_ns)
 
     for (uint32_t i = 0; i < workload->load_count; i++) {
         struct load *load = &workload->loads[i];
+
+        load->is_over = now_ns >= load->options.stop_at_ns;
         int64_t due_ns = due_at(load);
 
-        if (due_ns <= now_ns && now_ns < load->options.stop_at_ns && due_ns < first_ns) {
+        if (due_ns <= now_ns && due_ns < first_ns) {
             first = load;
             first_ns = due_ns;
         }

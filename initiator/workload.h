@@ -103,7 +103,8 @@ struct mpath_io *workload_next_io(struct workload *workload, int64_t now_ns, uin
  * returned. */
 void workload_io_done(struct workload *workload, struct mpath_io *io, int64_t now_ns);
 
-/* When workload_next_io() has something again although nothing was done, or TIME_NEVER. */
+/* When workload_next_io(), which has just given NULL, has something again although nothing was
+ * done; or TIME_NEVER. */
 int64_t workload_deadline_ns(struct workload *workload);
 
 uint32_t workload_load_count(const struct workload *workload);
