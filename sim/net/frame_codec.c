@@ -259,11 +259,13 @@ struct frame *frame_damage(const struct frame *frame, uint64_t chance, bool is_r
     if (is_repaired && frame->payload_bytes == 0)
         return NULL;
     struct chunk *flat = chunk_new(frame->pool, byte_count);
-    struct layout layout = layout_of(frame);
 
     frame_write(frame, flat->data);
     if (is_repaired) {
         flip_bit(flat->data + header_bytes, frame->payload_bytes, chance);
+        /* Looked for again: the bit may have made a packet of what was none. */
+        struct layout layout = find_headers(flat->data, byte_count);
+
         fill_checksums(flat->data, &layout);
     } else {
         flip_bit(flat->data, byte_count, chance);

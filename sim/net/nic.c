@@ -114,10 +114,10 @@ struct nic *nic_new(struct wire *wire, const struct nic_config *config, uint32_t
 
     *nic = (struct nic){
         .mac = mac_is_equal(config->mac, none) ? mac_of_index(nic_index) : config->mac,
-        .mtu_bytes = config->mtu_bytes ? config->mtu_bytes : DEFAULT_MTU_BYTES,
         .index = nic_index,
         .link_debounce_ns = config->link_debounce_ns,
     };
+    nic_set_mtu_bytes(nic, config->mtu_bytes ? config->mtu_bytes : DEFAULT_MTU_BYTES);
     timer_init(&nic->debounce, tell_carrier);
     port_init(&nic->port, wire, config->name, &ops, &link);
     nic->port.is_powered = true;
@@ -161,7 +161,8 @@ uint32_t nic_mtu_bytes(const struct nic *nic)
 
 void nic_set_mtu_bytes(struct nic *nic, uint32_t mtu_bytes)
 {
-    assert(mtu_bytes > 0);
+    assert(mtu_bytes >= MTU_LEAST_BYTES);
+    assert(mtu_bytes <= MTU_MOST_BYTES);
     nic->mtu_bytes = mtu_bytes;
 }
 

@@ -21,7 +21,7 @@ struct port;
 struct nic_config {
     const char *name;         /* "hv1.iscsi1"; copied */
     struct mac_addr mac;      /* all zero: made from the order of adding, locally administered */
-    uint32_t mtu_bytes;       /* of an IP packet; 0: 1500 */
+    uint32_t mtu_bytes;       /* of an IP packet, MTU_LEAST to MTU_MOST_BYTES; 0: 1500 */
     uint32_t queue_frames;    /* of the transmit queue; 0: 256 */
     int64_t link_debounce_ns; /* a carrier change must last so long to be told; 0: told by the next
                                  event */

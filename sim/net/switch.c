@@ -266,12 +266,12 @@ struct sw *switch_new(struct wire *wire, const struct switch_config *config)
         .state = SWITCH_RUNNING,
         .macs =
             mac_table_new(config->mac_entries ? config->mac_entries : DEFAULT_MAC_ENTRIES, age_ns),
-        .mtu_bytes = config->mtu_bytes ? config->mtu_bytes : DEFAULT_MTU_BYTES,
         .forwarding_delay_ns = config->forwarding_delay_ns,
         .boot_ns = config->boot_ns,
         .port_forwarding_delay_ns = config->port_forwarding_delay_ns,
         .port_count = config->port_count,
     };
+    switch_set_mtu_bytes(sw, config->mtu_bytes ? config->mtu_bytes : DEFAULT_MTU_BYTES);
     timer_init(&sw->boot, end_boot);
     for (uint32_t i = 0; i < sw->port_count; i++)
         add_port(sw, i, config);
@@ -369,7 +369,8 @@ void switch_repair(struct sw *sw, struct impair_layer *layer)
 
 void switch_set_mtu_bytes(struct sw *sw, uint32_t mtu_bytes)
 {
-    assert(mtu_bytes > 0);
+    assert(mtu_bytes >= MTU_LEAST_BYTES);
+    assert(mtu_bytes <= MTU_MOST_BYTES);
     sw->mtu_bytes = mtu_bytes;
 }
 

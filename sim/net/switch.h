@@ -21,7 +21,7 @@ struct sw;
 struct switch_config {
     const char *name;            /* "switch-1"; copied. Its ports are "switch-1.1" and so on */
     uint32_t port_count;         /* 1 to 4096 */
-    uint32_t mtu_bytes;          /* of an IP packet; 0: 1500. Frame limit: + 14, + 4 with a tag */
+    uint32_t mtu_bytes;          /* as a NIC's; 0: 1500. Frame limit: + 14, + 4 with a tag */
     uint64_t port_buffer_bytes;  /* 0: 512 KiB */
     int64_t forwarding_delay_ns; /* through the switch, from last bit in to first bit out */
     int64_t boot_ns;             /* power to carrier */

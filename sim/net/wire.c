@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const words[] = {
-#define X(name, word) [name] = word,
+#define X(name, word) word,
     DROP_REASONS(X)
 #undef X
 };

@@ -43,6 +43,10 @@ const char *drop_reason_word(enum drop_reason reason);
 /* The reason with that word; DROP_REASON_COUNT: there is none. */
 enum drop_reason drop_reason_find(const char *word);
 
+/* An MTU lies between what IPv4 needs and what it can say (RFC 791, 3.1). */
+#define MTU_LEAST_BYTES 68u
+#define MTU_MOST_BYTES  65535u
+
 /* Which way, as seen from a part. */
 enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_COUNT };
 
