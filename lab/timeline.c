@@ -56,42 +56,18 @@ static void do_disable(struct world *world, const struct step *step, bool is_und
         (is_undo ? port_enable : port_disable)(world_port(world, step->part));
 }
 
-static int64_t boot_ns(const struct world *world, const struct step *step, int64_t own_ns)
-{
-    (void)world;
-    return step->arguments.given & ARG_BIT(ARG_BOOT_TIME) ? step->arguments.boot_time_ns : own_ns;
-}
-
-static void do_power(struct world *world, const struct step *step, bool is_on)
-{
-    uint32_t index = step->part.index;
-
-    if (step->part.kind == PART_SWITCH)
-        (is_on ? switch_power_on : switch_power_off)(world_switch(world, index));
-    else if (step->part.kind == PART_HOST)
-        world_host_power(world, index, is_on, -1);
-    else
-        world_array_power(world, index, is_on, -1);
-}
-
 static void do_power_off(struct world *world, const struct step *step, bool is_undo)
 {
-    do_power(world, step, is_undo);
+    (is_undo ? switch_power_on : switch_power_off)(world_switch(world, step->part.index));
 }
 
 static void do_reboot(struct world *world, const struct step *step, bool is_undo)
 {
-    if (is_undo)
-        return; /* it undoes itself */
-    if (step->part.kind == PART_SWITCH) {
-        switch_reboot(world_switch(world, step->part.index), boot_ns(world, step, 0));
-        return;
-    }
-    do_power(world, step, false);
-    if (step->part.kind == PART_HOST)
-        world_host_power(world, step->part.index, true, boot_ns(world, step, -1));
-    else
-        world_array_power(world, step->part.index, true, boot_ns(world, step, -1));
+    bool has_time = step->arguments.given & ARG_BIT(ARG_BOOT_TIME);
+
+    if (!is_undo) /* it undoes itself */
+        switch_reboot(world_switch(world, step->part.index),
+                      has_time ? step->arguments.boot_time_ns : 0);
 }
 
 static void freeze_port(struct world *world, const struct step *step, enum direction direction,
@@ -162,11 +138,8 @@ static int64_t boot_of(const struct timeline *t, const struct step *step)
         return 0;
     if (step->verb == VERB_REBOOT && (step->arguments.given & ARG_BIT(ARG_BOOT_TIME)))
         return step->arguments.boot_time_ns;
-    if (step->part.kind == PART_SWITCH)
-        return topology->switches[step->part.index].boot_time_ns +
-               topology->switches[step->part.index].port_forwarding_delay_ns;
-    return step->part.kind == PART_HOST ? topology->hosts[step->part.index].boot_time_ns
-                                        : topology->arrays[step->part.index].boot_time_ns;
+    return topology->switches[step->part.index].boot_time_ns +
+           topology->switches[step->part.index].port_forwarding_delay_ns;
 }
 
 static void end_fault(struct timeline *t, uint32_t fault_id, const struct step *by)

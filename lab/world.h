@@ -44,10 +44,6 @@ struct nic *world_nic(struct world *world, uint32_t nic_index);
 struct cable *world_cable(struct world *world, uint32_t cable_index);
 struct port *world_port(struct world *world, struct part_ref part); /* of a PART_PORT */
 
-/* Hosts and arrays as a whole. Layers: off twice needs on twice. */
-void world_host_power(struct world *world, uint32_t host_index, bool is_on, int64_t boot_ns);
-void world_array_power(struct world *world, uint32_t array_index, bool is_on, int64_t boot_ns);
-
 /* Rules that are looked at when the run ends: P6 (no session, connection or memory that nobody
  * owns) and P8 (frames conserved). Broken ones go to the trace. */
 void world_check_sessions(struct world *world);

@@ -1,0 +1,359 @@
+/* The simulated SAN of one run, built from its topology. */
+#include "lab/world.h"
+
+#include "lab/world_array.h"
+#include "lab/world_host.h"
+#include "sim/core/hash.h"
+#include "sim/core/mem.h"
+#include "sim/core/time.h"
+#include "sim/net/stream_watch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STOP_PATIENCE_NS SECONDS(60) /* for outstanding I/O, when the run is over */
+#define SERIAL_BYTES     17          /* 16 hexadecimal digits and the NUL */
+
+struct world {
+    struct world_options options;
+    const struct topology *topology;
+    struct fabric *fabric;
+    struct stream_watch *watch;
+    struct sw **switches; /* owned arrays of what the fabric owns, by index of the topology */
+    struct nic **nics;
+    struct cable **cables;
+    struct oracle **oracles; /* owned, by disk */
+    char (*serials)[SERIAL_BYTES];
+    const char **identities; /* by disk: their serials */
+    const char **host_names;
+    struct world_host **hosts;
+    struct world_array **arrays;
+};
+
+/* Names. */
+
+static void host_names_init(struct host_names *names, const struct topology *t, uint32_t host_index)
+{
+    const struct topology_host *host = &t->hosts[host_index];
+    unsigned *indices = mem_array(t->disk_count, sizeof(*indices));
+
+    *names = (struct host_names){.host = host->name,
+                                 .disks = mem_array(t->disk_count, sizeof(*names->disks)),
+                                 .disk_indices = indices,
+                                 .paths = mem_array(host->path_count, sizeof(*names->paths)),
+                                 .path_count = host->path_count,
+                                 .first_path = host->first_path};
+    for (uint32_t d = 0; d < t->disk_count; d++) {
+        if (!topology_host_sees(t, host_index, d))
+            continue;
+        indices[names->disk_count] = d;
+        names->disks[names->disk_count++] = t->disks[d].full_name;
+    }
+    for (uint32_t p = 0; p < host->path_count; p++)
+        names->paths[p] = t->paths[host->first_path + p].name;
+}
+
+void world_names_init(struct san_names *ret_names, const struct topology *topology)
+{
+    *ret_names =
+        (struct san_names){.hosts = mem_array(topology->host_count, sizeof(*ret_names->hosts)),
+                           .host_count = topology->host_count};
+    for (uint32_t h = 0; h < topology->host_count; h++)
+        host_names_init(&ret_names->hosts[h], topology, h);
+}
+
+void world_names_fini(struct san_names *names)
+{
+    for (size_t h = 0; h < names->host_count; h++) {
+        free(names->hosts[h].disks);
+        free((void *)(uintptr_t)names->hosts[h].disk_indices);
+        free(names->hosts[h].paths);
+    }
+    free(names->hosts);
+    *names = (struct san_names){0};
+}
+
+/* Building the fabric. */
+
+static void add_switches(struct world *w)
+{
+    const struct topology *t = w->topology;
+
+    w->switches = mem_array(t->switch_count, sizeof(struct sw *));
+    for (uint32_t i = 0; i < t->switch_count; i++) {
+        const struct topology_switch *sw = &t->switches[i];
+
+        w->switches[i] = fabric_add_switch(
+            w->fabric, &(struct switch_config){
+                           .name = sw->name,
+                           .port_count = sw->port_count,
+                           .mtu_bytes = sw->mtu_bytes,
+                           .port_buffer_bytes = (uint64_t)sw->port_buffer_bytes,
+                           .forwarding_delay_ns = sw->forwarding_delay_ns,
+                           .boot_ns = sw->boot_time_ns,
+                           .port_forwarding_delay_ns = sw->port_forwarding_delay_ns,
+                           .mac_age_ns = sw->mac_age_ns,
+                           .mac_entries = sw->mac_entries,
+                       });
+    }
+}
+
+static void add_nics(struct world *w)
+{
+    const struct topology *t = w->topology;
+
+    w->nics = mem_array(t->nic_count, sizeof(struct nic *));
+    for (uint32_t i = 0; i < t->nic_count; i++) {
+        const struct topology_nic *nic = &t->nics[i];
+        struct nic_config config = {.name = nic->full_name, .mtu_bytes = nic->mtu_bytes};
+        uint32_t frame_bytes = nic->mtu_bytes + 18;
+
+        memcpy(config.mac.octet, nic->mac, sizeof(config.mac.octet));
+        config.queue_frames = (uint32_t)(nic->transmit_queue_bytes / frame_bytes) + 1;
+        config.link_debounce_ns = nic->is_array_nic
+                                      ? t->arrays[nic->owner_index].profile.link_debounce_ns
+                                      : t->hosts[nic->owner_index].profile.link_debounce_ns;
+        w->nics[i] = fabric_add_nic(w->fabric, &config);
+    }
+}
+
+static struct port *port_of(struct world *w, const struct cable_end *end)
+{
+    return end->nic_index != TOPOLOGY_NONE
+               ? nic_port(w->nics[end->nic_index])
+               : switch_port(w->switches[end->switch_index], end->port_index + 1);
+}
+
+static void add_cables(struct world *w)
+{
+    const struct topology *t = w->topology;
+
+    w->cables = mem_array(t->cable_count, sizeof(struct cable *));
+    for (uint32_t i = 0; i < t->cable_count; i++) {
+        const struct topology_cable *cable = &t->cables[i];
+
+        w->cables[i] = fabric_add_cable(
+            w->fabric, &(struct cable_config){
+                           .name = cable->name,
+                           .ends = {port_of(w, &cable->ends[0]), port_of(w, &cable->ends[1])},
+                           .rate_bits_per_s = cable->rate_bits_per_s,
+                           .length_m = cable->length_mm / 1000,
+                           .delay_ns = 0,
+                       });
+    }
+}
+
+/* Disks: who they are, and who knows what is on them. */
+
+static void add_disks(struct world *w)
+{
+    const struct topology *t = w->topology;
+
+    w->oracles = mem_array(t->disk_count, sizeof(struct oracle *));
+    w->serials = mem_array(t->disk_count, sizeof(*w->serials));
+    w->identities = mem_array(t->disk_count, sizeof(*w->identities));
+    w->host_names = mem_array(t->host_count, sizeof(*w->host_names));
+    for (uint32_t h = 0; h < t->host_count; h++)
+        w->host_names[h] = t->hosts[h].name;
+    for (uint32_t d = 0; d < t->disk_count; d++) {
+        const struct topology_disk *disk = &t->disks[d];
+        uint64_t id = hash64(disk->full_name, strlen(disk->full_name), 0);
+
+        snprintf(w->serials[d], SERIAL_BYTES, "%016" PRIX64, id);
+        w->identities[d] = w->serials[d];
+        w->oracles[d] = oracle_new(
+            &(struct oracle_options){.pool = w->options.pool,
+                                     .trace = w->options.trace,
+                                     .disk_id = id,
+                                     .disk_name = disk->full_name,
+                                     .block_bytes = disk->block_bytes,
+                                     .block_count = (uint64_t)disk->size_bytes / disk->block_bytes,
+                                     .host_names = w->host_names,
+                                     .host_count = t->host_count});
+    }
+}
+
+static void add_boxes(struct world *w)
+{
+    const struct topology *t = w->topology;
+
+    w->arrays = mem_array(t->array_count, sizeof(struct world_array *));
+    for (uint32_t i = 0; i < t->array_count; i++)
+        w->arrays[i] = world_array_new(&(struct world_array_options){
+            .scenario = w->options.scenario,
+            .array_index = i,
+            .fabric = w->fabric,
+            .watch = w->watch,
+            .clock = &w->options.queue->clock,
+            .pool = w->options.pool,
+            .trace = w->options.trace,
+            .identities = w->identities,
+        });
+    w->hosts = mem_array(t->host_count, sizeof(struct world_host *));
+    for (uint32_t i = 0; i < t->host_count; i++)
+        w->hosts[i] = world_host_new(&(struct world_host_options){
+            .scenario = w->options.scenario,
+            .names = w->options.names,
+            .host_index = i,
+            .fabric = w->fabric,
+            .watch = w->watch,
+            .clock = &w->options.queue->clock,
+            .pool = w->options.pool,
+            .trace = w->options.trace,
+            .oracles = w->oracles,
+            .identities = w->identities,
+        });
+}
+
+struct world *world_new(const struct world_options *options)
+{
+    struct world *w = mem_new(sizeof(*w));
+    struct clock *clock = &options->queue->clock;
+
+    *w = (struct world){.options = *options, .topology = options->scenario->topology};
+    w->fabric = fabric_new(clock, options->pool, options->trace, options->scenario->seed);
+    fabric_set_plant(w->fabric, options->scenario->plant);
+    w->watch = stream_watch_new(clock, options->pool, options->trace);
+    add_switches(w);
+    add_nics(w);
+    add_cables(w);
+    add_disks(w);
+    add_boxes(w);
+    return w;
+}
+
+void world_free(struct world *w)
+{
+    const struct topology *t;
+
+    if (!w)
+        return;
+    t = w->topology;
+    for (uint32_t i = 0; i < t->host_count; i++)
+        world_host_free(w->hosts[i]);
+    for (uint32_t i = 0; i < t->array_count; i++)
+        world_array_free(w->arrays[i]);
+    for (uint32_t i = 0; i < t->disk_count; i++)
+        oracle_free(w->oracles[i]);
+    stream_watch_free(w->watch);
+    fabric_free(w->fabric);
+    free(w->switches);
+    free(w->nics);
+    free(w->cables);
+    free(w->oracles);
+    free(w->serials);
+    free(w->identities);
+    free(w->host_names);
+    free(w->hosts);
+    free(w->arrays);
+    free(w);
+}
+
+/* Life. */
+
+void world_start(struct world *w)
+{
+    for (uint32_t i = 0; i < w->topology->array_count; i++)
+        world_array_start(w->arrays[i]);
+    for (uint32_t i = 0; i < w->topology->host_count; i++)
+        world_host_start(w->hosts[i]);
+}
+
+void world_stop(struct world *w)
+{
+    for (uint32_t i = 0; i < w->topology->host_count; i++)
+        world_host_stop(w->hosts[i], STOP_PATIENCE_NS);
+}
+
+bool world_is_stopped(const struct world *w)
+{
+    for (uint32_t i = 0; i < w->topology->host_count; i++)
+        if (!world_host_is_stopped(w->hosts[i]) ||
+            stack_connection_count(world_host_stack(w->hosts[i])) > 0)
+            return false;
+    for (uint32_t i = 0; i < w->topology->array_count; i++)
+        if (world_array_sessions(w->arrays[i]) > 0 ||
+            stack_connection_count(world_array_stack(w->arrays[i])) > 0)
+            return false;
+    return true;
+}
+
+/* Parts. */
+
+struct fabric *world_fabric(struct world *w)
+{
+    return w->fabric;
+}
+
+struct sw *world_switch(struct world *w, uint32_t switch_index)
+{
+    return w->switches[switch_index];
+}
+
+struct nic *world_nic(struct world *w, uint32_t nic_index)
+{
+    return w->nics[nic_index];
+}
+
+struct cable *world_cable(struct world *w, uint32_t cable_index)
+{
+    return w->cables[cable_index];
+}
+
+struct port *world_port(struct world *w, struct part_ref part)
+{
+    return switch_port(w->switches[part.owner], part.index + 1);
+}
+
+/* Rules at the end. */
+
+static void broken(struct world *w, const char *rule, const char *text)
+{
+    struct trace_broken b = {rule, TRACE_NONE, TRACE_NONE, TRACE_NONE, UINT64_MAX, text};
+
+    w->options.trace->ops->broken(w->options.trace, clock_now_ns(&w->options.queue->clock), &b);
+}
+
+static void check_owner(struct world *w, const char *name, size_t sessions, size_t connections)
+{
+    char text[192];
+
+    if (sessions == 0 && connections == 0)
+        return;
+    snprintf(text, sizeof(text),
+             "%s still has %zu iSCSI sessions and %zu TCP connections after everybody logged out",
+             name, sessions, connections);
+    broken(w, "P6", text);
+}
+
+void world_check_sessions(struct world *w)
+{
+    struct host_live_session live;
+
+    for (uint32_t i = 0; i < w->topology->host_count; i++)
+        check_owner(w, w->topology->hosts[i].name,
+                    host_live_sessions(world_host_initiator(w->hosts[i]), &live, 1),
+                    stack_connection_count(world_host_stack(w->hosts[i])));
+    for (uint32_t i = 0; i < w->topology->array_count; i++)
+        check_owner(w, w->topology->arrays[i].name, world_array_sessions(w->arrays[i]),
+                    stack_connection_count(world_array_stack(w->arrays[i])));
+}
+
+void world_check_frames(struct world *w)
+{
+    char text[256];
+
+    if (!fabric_check_conservation(w->fabric, text, sizeof(text)))
+        broken(w, "P8", text);
+}
+
+void world_count(struct world *w, struct counter_sink *sink)
+{
+    fabric_count(w->fabric, sink);
+    for (uint32_t i = 0; i < w->topology->host_count; i++)
+        world_host_count(w->hosts[i], sink);
+    for (uint32_t i = 0; i < w->topology->array_count; i++)
+        world_array_count(w->arrays[i], sink);
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The result file: what kill -9 and two writers at once leave of it.
+. "$(dirname "$0")/lib.sh"
+quick=(--quiet --set 'run-for=20 s' --set 'load.*.rate=50 per s')
+
+whole_runs() { # DB: each run has all that belongs to a run
+    [ "$(sql "$1" 'PRAGMA integrity_check')" = ok ] || fail "$1 is damaged"
+    [ "$(sql "$1" "SELECT count(*) FROM run r WHERE NOT EXISTS (SELECT 1 FROM counter c WHERE c.run_id = r.run_id)
+        OR (SELECT count(*) FROM source s WHERE s.run_id = r.run_id) < 3")" -eq 0 ] || fail "$1 has half a run"
+    [ -z "$(sql "$1" 'PRAGMA foreign_key_check')" ] || fail "$1 has rows without a run"
+    checks=$((checks + 3))
+}
+
+# Killed at any moment.
+for i in $(seq 1 12); do
+    "$ISCSILAB" run scenarios/no-fault.yaml scenarios/no-fault.yaml scenarios/no-fault.yaml -j 2 \
+        --db "$work/killed.db" "${quick[@]}" >"$work/out" 2>"$work/err" &
+    pid=$!
+    sleep "0.$((RANDOM % 9))$((RANDOM % 9))"
+    kill -9 $pid 2>/dev/null || true
+    wait $pid 2>/dev/null || true
+    [ -s "$work/killed.db" ] || continue
+    whole_runs "$work/killed.db"
+done
+expect 0 "$ISCSILAB" run scenarios/no-fault.yaml --db "$work/killed.db" "${quick[@]}"
+whole_runs "$work/killed.db"
+
+# Two programs write the same file.
+"$ISCSILAB" run scenarios/no-fault.yaml scenarios/no-fault.yaml --db "$work/two.db" "${quick[@]}" >"$work/out" 2>"$work/err" &
+first=$!
+expect 0 "$ISCSILAB" run scenarios/no-fault.yaml scenarios/no-fault.yaml --db "$work/two.db" "${quick[@]}"
+wait $first || fail "one of two writers failed: $(cat "$work/err")"
+[ "$(sql "$work/two.db" 'SELECT count(*) FROM run')" -eq 4 ] || fail "two writers did not leave four runs"
+whole_runs "$work/two.db"
+
+# Files that are not ours, or of the future, are refused and left alone.
+echo 'just a text, long enough to be no database of any kind' >"$work/text.db"
+cp "$work/text.db" "$work/text.copy"
+expect 7 "$ISCSILAB" run scenarios/no-fault.yaml --db "$work/text.db" "${quick[@]}"
+cmp -s "$work/text.db" "$work/text.copy" || fail "a file that is no result file was changed"
+sql "$work/other.db" 'CREATE TABLE other (x)'
+expect 7 "$ISCSILAB" run scenarios/no-fault.yaml --db "$work/other.db" "${quick[@]}"
+says "$work/err" 'no result file'
+cp "$work/two.db" "$work/newer.db"
+sql "$work/newer.db" 'PRAGMA user_version = 99'
+expect 7 "$ISCSILAB" run scenarios/no-fault.yaml --db "$work/newer.db" "${quick[@]}"
+says "$work/err" 'newer'
+done_with results
