@@ -46,6 +46,8 @@ struct file_set {
     const struct file_reader *reader;
     struct source **files; /* owned, in order of first use; pointers stay valid */
     size_t file_count;
+    struct source **kept; /* owned: texts that are no files */
+    size_t kept_count;
 };
 
 void file_set_init(struct file_set *files, const struct file_reader *reader);

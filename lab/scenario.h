@@ -376,9 +376,6 @@ struct scenario {
     uint32_t expectation_count;
     uint32_t accept_count;
     enum plant plant; /* PLANT_NONE; set only in builds with ISCSILAB_PLANTS */
-
-    struct document *document;          /* owned: what 'pos' members point into */
-    struct document *topology_document; /* owned */
 };
 
 /* All variants of one scenario file, and the texts that they were made from. */

@@ -174,9 +174,9 @@ struct topology {
 struct document; /* lab/document.h */
 struct file_set; /* lab/file_set.h */
 
-/* Reads and checks 'document', which must outlive the topology. Profiles are looked up in
- * 'profiles/' beside the file, through 'files'. NULL if 'errors' grew by an error; a warning is
- * none. */
+/* Reads and checks 'document'; the topology's places borrow the name of its source. Profiles are
+ * looked up in 'profiles/' beside the file, through 'files'. NULL if 'errors' grew by an error; a
+ * warning is none. */
 struct topology *topology_from_document(const struct document *document, struct file_set *files,
                                         struct errors *errors);
 

@@ -1,0 +1,446 @@
+/* The tables of a topology file. */
+#include "lab/topology_tables.h"
+
+#include "lab/profile_file.h"
+#include "sim/core/attributes.h"
+#include "sim/core/time.h"
+
+#define MTU_LEAST 576u /* what every IPv4 host must take (RFC 791, 3.2) */
+#define MTU_MOST  16000u
+
+#define KIB ((int64_t)1 << 10)
+#define MIB ((int64_t)1 << 20)
+#define TIB ((int64_t)1 << 40)
+
+static const struct field switch_fields[] = {
+    {.key = "ports",
+     .type = FIELD_COUNT,
+     MEMBER(struct switch_file, port_count),
+     .least = 2,
+     .most = 1024,
+     .is_required = true,
+     .about = "how many; they are called 'switch-1.1' and so on"},
+    {.key = "mtu",
+     .type = FIELD_COUNT,
+     MEMBER(struct switch_file, mtu_bytes),
+     .least = MTU_LEAST,
+     .most = MTU_MOST,
+     .about = "bytes of IP packet that it forwards; default: that of 'defaults'"},
+    {.key = "port-buffer",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SIZE,
+     MEMBER(struct switch_file, port_buffer_bytes),
+     .least = 16 * KIB,
+     .most = 1024 * MIB,
+     .fallback = "512 KiB",
+     .about = "queue of each port; what does not fit is dropped"},
+    {.key = "forwarding-delay",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct switch_file, forwarding_delay_ns),
+     .most = SECONDS(1),
+     .fallback = "2 us",
+     .about = "from the last bit of a frame in to its first bit out"},
+    {.key = "boot-time",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct switch_file, boot_time_ns),
+     .most = SECONDS(86400),
+     .fallback = "90 s",
+     .about = "from power to carrier on its ports"},
+    {.key = "mac-age",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct switch_file, mac_age_ns),
+     .least = SECONDS(1),
+     .most = SECONDS(1000000),
+     .fallback = "300 s",
+     .about = "an address not seen for so long is forgotten (802.1Q-2018, 8.8.3)"},
+    {.key = "mac-entries",
+     .type = FIELD_COUNT,
+     MEMBER(struct switch_file, mac_entries),
+     .least = 1,
+     .most = 1000000,
+     .fallback = "16384",
+     .about = "size of its MAC table"},
+    {.key = "port-forwarding-delay",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct switch_file, port_forwarding_delay_ns),
+     .most = SECONDS(3600),
+     .fallback = "0 s",
+     .about = "from carrier to forwarding: 0 s for an edge port, 30 s for classic spanning tree"},
+};
+const struct record switch_record = {
+    .name = "switch",
+    .fields = switch_fields,
+    .field_count = ARRAY_SIZE(switch_fields),
+    .about = "A store-and-forward switch that learns addresses.",
+};
+
+static const struct field nic_fields[] = {
+    {.key = "address",
+     .type = FIELD_ADDRESS,
+     MEMBER(struct nic_file, cidr),
+     .about = "IPv4 address and prefix: '172.16.0.53/24'"},
+    {.key = "mtu",
+     .type = FIELD_COUNT,
+     MEMBER(struct nic_file, mtu_bytes),
+     .least = MTU_LEAST,
+     .most = MTU_MOST,
+     .about = "bytes of IP packet; default: that of 'defaults'"},
+    {.key = "mac",
+     .type = FIELD_MAC,
+     MEMBER(struct nic_file, mac),
+     .about = "its address on the wire; default: 02:00 and the four octets of 'address'"},
+    {.key = "transmit-queue",
+     .type = FIELD_COUNT,
+     MEMBER(struct nic_file, transmit_queue_frames),
+     .least = 1,
+     .most = 65536,
+     .fallback = "256",
+     .about = "frames that wait in the NIC; when full, it pushes back on TCP"},
+};
+const struct record nic_record = {
+    .name = "NIC",
+    .fields = nic_fields,
+    .field_count = ARRAY_SIZE(nic_fields),
+    .about = "A network interface that carries iSCSI only.",
+};
+
+static const struct field session_fields[] = {
+    {.key = "from",
+     .type = FIELD_PART,
+     MEMBER(struct session_file, from),
+     .is_required = true,
+     .about = "a NIC of this host: 'iscsi1'"},
+    {.key = "to",
+     .type = FIELD_PART,
+     MEMBER(struct session_file, to),
+     .is_required = true,
+     .about = "a NIC of an array: 'san1.port-a'"},
+};
+const struct record session_record = {
+    .name = "session",
+    .fields = session_fields,
+    .field_count = ARRAY_SIZE(session_fields),
+    .about = "One per path: from an initiator address to a target portal.",
+};
+
+#define OVERLAY(owner, member, name, table, help)                                                  \
+    {                                                                                              \
+        .key = (name), .type = FIELD_RECORD, MEMBER(owner, member), .record = (table),             \
+        .is_overlay = true, .about = (help)                                                        \
+    }
+
+static const struct field host_fields[] = {
+    {.key = "profile",
+     .type = FIELD_VALUE,
+     MEMBER(struct host_map, profile_name),
+     .is_required = true,
+     .about = "a file of 'profiles/': 'windows-server-2022'"},
+    {.key = "count",
+     .type = FIELD_COUNT,
+     MEMBER(struct host_map, count),
+     .least = 1,
+     .most = 1000,
+     .fallback = "1",
+     .about = "so many hosts that are alike: 'vm' becomes 'vm-001' to 'vm-100'"},
+    {.key = "initiator",
+     .type = FIELD_IQN,
+     MEMBER(struct host_map, initiator_name),
+     .about = "its iSCSI name; default: iqn.2026-01.com.example: and the host's name"},
+    {.key = "boot-time",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct host_map, boot_time_ns),
+     .most = SECONDS(86400),
+     .fallback = "120 s",
+     .about = "from power to the first login"},
+    {.key = "nics",
+     .type = FIELD_NAMED,
+     MEMBER(struct host_map, nics),
+     .is_required = true,
+     .record = &nic_record,
+     .about = "its network interfaces"},
+    {.key = "sessions",
+     .type = FIELD_LIST,
+     MEMBER(struct host_map, sessions),
+     .record = &session_record,
+     .about = "one per path"},
+    OVERLAY(struct host_map, profile.tcp, "tcp", &profile_tcp_record, "changes to the profile"),
+    OVERLAY(struct host_map, profile.iscsi, "iscsi", &profile_iscsi_record,
+            "changes to the profile"),
+    OVERLAY(struct host_map, profile.path, "path", &profile_path_record, "changes to the profile"),
+    OVERLAY(struct host_map, profile.mpath, "multipath", &profile_multipath_record,
+            "changes to the profile"),
+    {.key = "link-debounce",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct host_map, profile.link_debounce_ns),
+     .most = SECONDS(60),
+     .about = "from a change of carrier to the system hearing of it; default: the profile's"},
+};
+const struct record host_record = {
+    .name = "host",
+    .fields = host_fields,
+    .field_count = ARRAY_SIZE(host_fields),
+    .about = "A host with an initiator and a multipath layer.",
+};
+
+static const struct field media_fields[] = {
+    {.key = "read-time",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct media_model, read_time_ns),
+     .most = SECONDS(60),
+     .fallback = "150 us",
+     .about = "service time of a read"},
+    {.key = "write-time",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct media_model, write_time_ns),
+     .most = SECONDS(60),
+     .fallback = "80 us",
+     .about = "service time of a write"},
+    {.key = "commands-at-once",
+     .type = FIELD_COUNT,
+     MEMBER(struct media_model, commands_at_once),
+     .least = 1,
+     .most = 65536,
+     .fallback = "128",
+     .about = "servers in front of one queue"},
+};
+static const struct record media_record = {
+    .name = "media",
+    .fields = media_fields,
+    .field_count = ARRAY_SIZE(media_fields),
+    .about = "How fast the disks of an array are.",
+};
+
+static const struct field disk_fields[] = {
+    {.key = "size",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SIZE,
+     MEMBER(struct disk_file, size_bytes),
+     .least = MIB,
+     .most = 256 * TIB,
+     .is_required = true,
+     .about = "whole blocks; only what is written takes memory"},
+    {.key = "block",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SIZE,
+     MEMBER(struct disk_file, block_bytes),
+     .least = 512,
+     .most = 4096,
+     .fallback = "512 B",
+     .about = "512 B or 4 KiB"},
+    {.key = "shared",
+     .type = FIELD_BOOL,
+     MEMBER(struct disk_file, is_shared),
+     .fallback = "false",
+     .about = "several hosts use it at the same time"},
+};
+const struct record disk_record = {
+    .name = "disk",
+    .fields = disk_fields,
+    .field_count = ARRAY_SIZE(disk_fields),
+    .about = "A LUN; numbered from 0 in the order of the file.",
+};
+
+static const struct field array_fields[] = {
+    {.key = "profile",
+     .type = FIELD_VALUE,
+     MEMBER(struct array_map, profile_name),
+     .is_required = true,
+     .about = "a file of 'profiles/': 'array-generic'"},
+    {.key = "target",
+     .type = FIELD_IQN,
+     MEMBER(struct array_map, target_name),
+     .is_required = true,
+     .about = "its iSCSI name: 'iqn.2026-01.com.example:san1'"},
+    {.key = "boot-time",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct array_map, boot_time_ns),
+     .most = SECONDS(86400),
+     .fallback = "180 s",
+     .about = "from power to the first login that it accepts"},
+    {.key = "nics",
+     .type = FIELD_NAMED,
+     MEMBER(struct array_map, nics),
+     .is_required = true,
+     .record = &nic_record,
+     .about = "its portals"},
+    {.key = "media",
+     .type = FIELD_RECORD,
+     MEMBER(struct array_map, media),
+     .record = &media_record,
+     .about = "how fast its disks are"},
+    {.key = "disks",
+     .type = FIELD_NAMED,
+     MEMBER(struct array_map, disks),
+     .is_required = true,
+     .record = &disk_record,
+     .about = "its LUNs"},
+    OVERLAY(struct array_map, profile.tcp, "tcp", &profile_tcp_record, "changes to the profile"),
+    OVERLAY(struct array_map, profile.iscsi, "iscsi", &profile_iscsi_record,
+            "changes to the profile"),
+    OVERLAY(struct array_map, profile, "portal", &profile_portal_record, "changes to the profile"),
+    {.key = "link-debounce",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct array_map, profile.link_debounce_ns),
+     .most = SECONDS(60),
+     .about = "from a change of carrier to the array hearing of it; default: the profile's"},
+};
+const struct record array_record = {
+    .name = "array",
+    .fields = array_fields,
+    .field_count = ARRAY_SIZE(array_fields),
+    .about = "A storage array with two or more NICs.",
+};
+
+#define SPEED_FIELD(owner, member, given)                                                          \
+    {                                                                                              \
+        .key = "speed", .type = FIELD_QUANTITY, .quantity = QUANTITY_RATE, MEMBER(owner, member),  \
+        .least = 1000000, .most = 1000000000000, .fallback = (given), .about = "of each direction" \
+    }
+#define LENGTH_FIELD(owner, member, given)                                                         \
+    {                                                                                              \
+        .key = "length", .type = FIELD_QUANTITY, .quantity = QUANTITY_LENGTH,                      \
+        MEMBER(owner, member), .least = 1, .most = 1000000, .fallback = (given),                   \
+        .about = "light needs 5 ns per metre"                                                      \
+    }
+
+static const struct word one_ways[] = {
+    {"both-notice", CABLE_BOTH_NOTICE, "copper, or glass whose ends report remote faults"},
+    {"far-end-notices", CABLE_FAR_END_NOTICES, "glass without fault signalling"},
+    {"nobody-notices", CABLE_NOBODY_NOTICES, "media converters, or a provider's line"},
+    {NULL, 0, NULL}};
+
+static const struct field cable_fields[] = {
+    {.key = "from",
+     .type = FIELD_PART,
+     MEMBER(struct cable_file, from),
+     .is_required = true,
+     .about = "a NIC or a switch port: 'hv1.iscsi1'"},
+    {.key = "to",
+     .type = FIELD_PART,
+     MEMBER(struct cable_file, to),
+     .is_required = true,
+     .about = "a NIC or a switch port: 'switch-1.1'"},
+    SPEED_FIELD(struct cable_file, settings.rate_bits_per_s, NULL),
+    LENGTH_FIELD(struct cable_file, settings.length_m, NULL),
+    {.key = "delay",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct cable_file, delay_ns),
+     .most = SECONDS(10),
+     .fallback = "0 s",
+     .about = "on top of the length's, for a provider's line"},
+    {.key = "one-way",
+     .type = FIELD_WORD,
+     MEMBER(struct cable_file, one_way),
+     .words = one_ways,
+     .fallback = "both-notice",
+     .about = "who loses carrier when one of its two strands is cut"},
+};
+const struct record cable_record = {
+    .name = "cable",
+    .fields = cable_fields,
+    .field_count = ARRAY_SIZE(cable_fields),
+    .about = "A cable between two NICs, two switch ports, or one of each.",
+};
+
+static const struct field cable_default_fields[] = {
+    SPEED_FIELD(struct cable_defaults, rate_bits_per_s, "10 Gbit/s"),
+    LENGTH_FIELD(struct cable_defaults, length_m, "5 m"),
+};
+static const struct record cable_default_record = {
+    .name = "cable",
+    .fields = cable_default_fields,
+    .field_count = ARRAY_SIZE(cable_default_fields),
+    .about = "What a cable is like that says nothing else.",
+};
+
+static const struct field default_fields[] = {
+    {.key = "mtu",
+     .type = FIELD_COUNT,
+     .offset = offsetof(struct topology_file, defaults.mtu_bytes) -
+               offsetof(struct topology_file, defaults),
+     .width = sizeof(uint32_t),
+     .least = MTU_LEAST,
+     .most = MTU_MOST,
+     .fallback = "1500",
+     .about = "bytes of IP packet, of NICs and switches that say nothing else"},
+    {.key = "cable",
+     .type = FIELD_RECORD,
+     .offset =
+         offsetof(struct topology_file, defaults.cable) - offsetof(struct topology_file, defaults),
+     .width = sizeof(struct cable_defaults),
+     .record = &cable_default_record,
+     .about = "of cables that say nothing else"},
+};
+static const struct record default_record = {
+    .name = "section 'defaults'",
+    .fields = default_fields,
+    .field_count = ARRAY_SIZE(default_fields),
+    .about = "What holds where a part says nothing else.",
+};
+
+static const struct field topology_fields[] = {
+    {.key = "kind",
+     .type = FIELD_FIXED,
+     .fallback = "topology",
+     .is_required = true,
+     .about = "what kind of file this is"},
+    {.key = "format",
+     .type = FIELD_FIXED,
+     .fallback = "1",
+     .is_required = true,
+     .about = "version of the format"},
+    {.key = "name",
+     .type = FIELD_NAME,
+     MEMBER(struct topology_file, name),
+     .is_required = true,
+     .about = "the SAN's"},
+    {.key = "about",
+     .type = FIELD_TEXT,
+     MEMBER(struct topology_file, about),
+     .about = "one sentence"},
+    {.key = "defaults",
+     .type = FIELD_RECORD,
+     MEMBER(struct topology_file, defaults),
+     .record = &default_record,
+     .about = "what holds where a part says nothing else"},
+    {.key = "switches",
+     .type = FIELD_NAMED,
+     MEMBER(struct topology_file, switches),
+     .record = &switch_record,
+     .about = "by name"},
+    {.key = "hosts",
+     .type = FIELD_NAMED,
+     MEMBER(struct topology_file, hosts),
+     .is_required = true,
+     .record = &host_record,
+     .about = "by name"},
+    {.key = "arrays",
+     .type = FIELD_NAMED,
+     MEMBER(struct topology_file, arrays),
+     .is_required = true,
+     .record = &array_record,
+     .about = "by name"},
+    {.key = "cables",
+     .type = FIELD_NAMED,
+     MEMBER(struct topology_file, cables),
+     .is_required = true,
+     .record = &cable_record,
+     .about = "by name, so that a scenario can pull one of them"},
+};
+const struct record topology_record = {
+    .name = "topology",
+    .fields = topology_fields,
+    .field_count = ARRAY_SIZE(topology_fields),
+    .about = "A SAN: hosts, switches, arrays, and the cables between them.",
+};

@@ -1,0 +1,91 @@
+/* The tables of a topology file, and what its maps are read into before names are resolved. */
+#pragma once
+
+#include "initiator/profile.h"
+#include "lab/schema.h"
+#include "lab/topology.h"
+#include "target/profile.h"
+
+struct cable_defaults {
+    int64_t rate_bits_per_s;
+    int64_t length_m;
+};
+
+struct topology_file {
+    char name[NAME_BYTES];
+    const struct node *about;
+    struct {
+        uint32_t mtu_bytes;
+        struct cable_defaults cable;
+    } defaults;
+    const struct node *switches;
+    const struct node *hosts;
+    const struct node *arrays;
+    const struct node *cables;
+};
+
+struct switch_file {
+    uint32_t port_count;
+    uint32_t mtu_bytes; /* 0: the default of the file */
+    int64_t port_buffer_bytes;
+    int64_t forwarding_delay_ns;
+    int64_t boot_time_ns;
+    int64_t mac_age_ns;
+    int64_t port_forwarding_delay_ns;
+    uint32_t mac_entries;
+};
+
+struct nic_file {
+    struct cidr cidr; /* prefix_bits 0: it has no address */
+    uint32_t mtu_bytes;
+    struct mac_addr mac; /* all zero: made from the address */
+    uint32_t transmit_queue_frames;
+};
+
+struct session_file {
+    const struct node *from;
+    const struct node *to;
+};
+
+struct host_map {
+    const struct node *profile_name;
+    uint32_t count;
+    char initiator_name[IQN_BYTES];
+    int64_t boot_time_ns;
+    const struct node *nics;
+    const struct node *sessions;
+    struct host_profile profile;
+};
+
+struct disk_file {
+    int64_t size_bytes;
+    uint32_t block_bytes;
+    bool is_shared;
+};
+
+struct array_map {
+    const struct node *profile_name;
+    char target_name[IQN_BYTES];
+    int64_t boot_time_ns;
+    const struct node *nics;
+    const struct node *disks;
+    struct media_model media;
+    struct array_profile profile;
+};
+
+struct cable_file {
+    const struct node *from;
+    const struct node *to;
+    struct cable_defaults settings;
+    int64_t delay_ns;
+    enum cable_one_way one_way;
+};
+
+extern const struct record topology_record;
+extern const struct record switch_record;
+extern const struct record host_record;
+extern const struct record nic_record;
+extern const struct record session_record;
+extern const struct record array_record;
+extern const struct record disk_record;
+extern const struct record cable_record;
