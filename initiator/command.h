@@ -25,16 +25,16 @@ enum command_end {
 
 struct command {
     /* Set by whoever starts it. */
-    uint64_t lun;            /* as in the 8-byte LUN field of the PDU */
+    uint64_t lun; /* as in the 8-byte LUN field of the PDU */
     uint8_t cdb[16];
     enum data_direction direction;
-    uint32_t bytes;          /* Expected Data Transfer Length */
-    struct buf *data_out;    /* WRITE: borrowed, shared by each attempt; kept until it is done */
-    bool is_immediate;       /* I bit */
+    uint32_t bytes;       /* Expected Data Transfer Length */
+    struct buf *data_out; /* WRITE: borrowed, shared by each attempt; kept until it is done */
+    bool is_immediate;    /* I bit */
 
     /* The result of the last attempt. */
     enum command_end end;
-    uint8_t status;          /* SAM status code */
+    uint8_t status; /* SAM status code */
     uint8_t sense_bytes;
     uint8_t sense[SENSE_MAX_BYTES];
     struct buf *data_in;     /* READ: owned by whoever started it, once it is done */
@@ -45,13 +45,15 @@ struct command {
     struct command *next;
     struct command *previous;
     int64_t deadline_ns;
-    int64_t sent_at_ns;      /* session: its PDU went out; TIME_NEVER: not yet */
-    int64_t moved_at_ns;     /* session: it last sent or received something for this command */
-    uint32_t task_tag;       /* session: the initiator task tag while it is open */
-    void *floor;             /* session: its task while it is open */
-    struct command *timer_next;     /* path: in the order of 'deadline_ns' */
+    int64_t sent_at_ns;         /* session: its PDU went out; TIME_NEVER: not yet */
+    int64_t moved_at_ns;        /* session: it last sent or received something for this command */
+    uint32_t task_tag;          /* session: the initiator task tag while it is open */
+    void *floor;                /* session: its task while it is open */
+    struct command *timer_next; /* path: in the order of 'deadline_ns' */
     struct command *timer_previous;
     int64_t submitted_at_ns; /* path: handed to the session */
+    int64_t checked_at_ns;   /* path: then, or when its timer was last extended */
     void *lane;              /* path: its queue (one per LUN) */
+    void *disk;              /* host: the multipath disk that dispatched it; NULL: the scan */
     uint8_t path_flags;      /* path: of its own enum */
 };

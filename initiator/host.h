@@ -95,8 +95,11 @@ struct mpath *host_disk(const struct host *host, uint32_t disk);
 /* The number of the disk whose unit serial number (VPD 80h) or LU designator (VPD 83h, in
  * hexadecimal, or as text if it is printable) is 'identity'; TRACE_NONE: there is none (yet). */
 uint32_t host_find_disk(const struct host *host, const char *identity);
-/* Sends an I/O to a disk that is there; it ends in on_io_done(), never before this call returns. */
+/* Sends an I/O to a disk that is there; it ends in on_io_done(), never before this call returns.
+ * It goes out with the next host_flush(), or by itself in the same instant. */
 void host_submit(struct host *host, uint32_t disk, struct mpath_io *io);
+/* Sends what was submitted; spares one event. Some of it may be done before this returns. */
+void host_flush(struct host *host);
 
 /* Paths, in the order of the configuration. */
 uint32_t host_path_count(const struct host *host);

@@ -1,0 +1,225 @@
+/* Command time-outs of a path, and the escalation that follows them:
+ *
+ *   time-out -> ABORT TASK -> LOGICAL UNIT RESET -> TARGET WARM RESET -> the session is dropped
+ *
+ * A step whose time-out is 0 in the profile is skipped. Each step ends the matter if the target
+ * says "function complete". What a host does before it calls a command late is a rule of its
+ * profile: libiscsi asks for more time while data moves or the connection is in doubt
+ * (iscsi_eh_cmd_timed_out() of Linux 6.1).
+ */
+#include "initiator/path_inside.h"
+
+#include <assert.h>
+
+static int64_t command_limit_ns(const struct path *path)
+{
+    const struct path_rules *rules = path->config.rules;
+
+    if (rules->command_timeout_ns == 0)
+        return TIME_NEVER;
+    return time_after(rules->command_timeout_ns, rules->command_timeout_extra_ns);
+}
+
+static void timers_append(struct path *path, struct command *command)
+{
+    command->timer_next = NULL;
+    command->timer_previous = path->timer_tail;
+    if (path->timer_tail)
+        path->timer_tail->timer_next = command;
+    else
+        path->timer_head = command;
+    path->timer_tail = command;
+}
+
+void timers_add(struct path *path, struct command *command, int64_t now_ns)
+{
+    command->submitted_at_ns = now_ns;
+    command->checked_at_ns = now_ns;
+    command->deadline_ns = time_after(now_ns, command_limit_ns(path));
+    timers_append(path, command); /* one limit for all: the newest is the last to run out */
+}
+
+void timers_remove(struct path *path, struct command *command)
+{
+    if (command->timer_previous)
+        command->timer_previous->timer_next = command->timer_next;
+    else
+        path->timer_head = command->timer_next;
+    if (command->timer_next)
+        command->timer_next->timer_previous = command->timer_previous;
+    else
+        path->timer_tail = command->timer_previous;
+    command->timer_next = NULL;
+    command->timer_previous = NULL;
+}
+
+void timers_hurry(struct path *path, struct command *command, int64_t now_ns)
+{
+    timers_remove(path, command);
+    command->deadline_ns = now_ns;
+    command->timer_next = path->timer_head;
+    if (path->timer_head)
+        path->timer_head->timer_previous = command;
+    else
+        path->timer_tail = command;
+    path->timer_head = command;
+}
+
+static void extend(struct path *path, struct command *command, int64_t now_ns)
+{
+    timers_remove(path, command);
+    command->checked_at_ns = now_ns;
+    command->deadline_ns = time_after(now_ns, command_limit_ns(path));
+    timers_append(path, command);
+}
+
+static bool older_ones_move(const struct path *path, const struct command *command)
+{
+    for (const struct command *each = path->timer_head; each; each = each->timer_next) {
+        if (each != command && each->submitted_at_ns <= command->submitted_at_ns &&
+            each->sent_at_ns != TIME_NEVER && each->moved_at_ns > command->checked_at_ns)
+            return true;
+    }
+    return false;
+}
+
+static bool is_ping_late(const struct nop_watch *nop, int64_t now_ns)
+{
+    return nop->state == NOP_PINGED && now_ns >= nop->deadline_ns;
+}
+
+/* The order of the questions is that of iscsi_eh_cmd_timed_out(). */
+static bool gets_more_time(struct path *path, struct command *command, int64_t now_ns)
+{
+    if (!path->config.rules->extends_busy_timeout || command->path_flags & COMMAND_UNWANTED)
+        return false;
+    if (command->sent_at_ns != TIME_NEVER && command->moved_at_ns > command->checked_at_ns)
+        return true;
+    if (path->nop.interval_ns == 0 && path->nop.timeout_ns == 0)
+        return false;
+    if (is_ping_late(&path->nop, now_ns) || older_ones_move(path, command))
+        return true;
+    if (command->path_flags & COMMAND_CHECKED)
+        return false;
+    command->path_flags |= COMMAND_CHECKED;
+    if (nop_watch_ask(&path->nop, now_ns) == NOP_SEND_PING)
+        session_ping(path->session, true);
+    return true;
+}
+
+static int64_t step_limit_ns(const struct path *path, enum recovery_step step)
+{
+    switch (step) {
+    case RECOVERY_ABORT:
+        return path->config.rules->abort_timeout_ns;
+    case RECOVERY_LUN_RESET:
+        return path->config.rules->lun_reset_timeout_ns;
+    case RECOVERY_TARGET_RESET:
+        return path->config.rules->target_reset_timeout_ns;
+    case RECOVERY_NONE:
+        break;
+    }
+    return 0;
+}
+
+static uint32_t send_step(struct path *path, enum recovery_step step)
+{
+    struct recovery *recovery = &path->recovery;
+
+    switch (step) {
+    case RECOVERY_ABORT:
+        path->counters.aborts++;
+        return session_abort_task(path->session, recovery->command);
+    case RECOVERY_LUN_RESET:
+        path->counters.lun_resets++;
+        return session_manage(path->session, TMF_LUN_RESET, recovery->lun);
+    case RECOVERY_TARGET_RESET:
+        path->counters.target_resets++;
+        return session_manage(path->session, TMF_TARGET_WARM_RESET, 0);
+    case RECOVERY_NONE:
+        break;
+    }
+    return 0;
+}
+
+static void over(struct path *path)
+{
+    path->recovery = (struct recovery){.deadline_ns = TIME_NEVER};
+}
+
+/* On to the first step from 'step' on that this host knows. */
+static void escalate(struct path *path, enum recovery_step step, int64_t now_ns)
+{
+    struct recovery *recovery = &path->recovery;
+
+    for (; step <= RECOVERY_TARGET_RESET; step++) {
+        if (step_limit_ns(path, step) == 0)
+            continue;
+        recovery->step = step;
+        recovery->tag = send_step(path, step);
+        recovery->deadline_ns = time_after(now_ns, step_limit_ns(path, step));
+        if (recovery->tag != 0)
+            return;
+    }
+    over(path);
+    session_give_up(path->session, "command time-out");
+}
+
+static void begin_with(struct path *path, struct command *command, int64_t now_ns)
+{
+    if (!(command->path_flags & COMMAND_UNWANTED)) {
+        path->counters.command_timeouts++;
+        command->path_flags |= COMMAND_EXPIRED;
+        path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_SCSI},
+                  "command time-out");
+    }
+    if (session_withdraw(path->session, command)) { /* the target never heard of it */
+        timers_remove(path, command);
+        path->open--;
+        command->end = COMMAND_TIMED_OUT;
+        path_finish(path, command);
+        return;
+    }
+    path->recovery = (struct recovery){.lun = command->lun, .command = command};
+    escalate(path, RECOVERY_ABORT, now_ns);
+}
+
+int64_t recovery_deadline_ns(const struct path *path)
+{
+    if (path->link != PATH_LINK_LOGGED_IN)
+        return TIME_NEVER;
+    if (path->recovery.step != RECOVERY_NONE)
+        return path->recovery.deadline_ns;
+    return path->timer_head ? path->timer_head->deadline_ns : TIME_NEVER;
+}
+
+void recovery_wake(struct path *path, int64_t now_ns)
+{
+    struct recovery *recovery = &path->recovery;
+
+    while (path->link == PATH_LINK_LOGGED_IN && now_ns >= recovery_deadline_ns(path)) {
+        struct command *late = path->timer_head;
+
+        if (recovery->step != RECOVERY_NONE && !recovery->command)
+            over(path); /* its answer came; the silence about the request itself is no matter */
+        else if (recovery->step != RECOVERY_NONE)
+            escalate(path, recovery->step + 1, now_ns);
+        else if (gets_more_time(path, late, now_ns))
+            extend(path, late, now_ns);
+        else
+            begin_with(path, late, now_ns);
+    }
+}
+
+void recovery_answered(struct path *path, uint32_t tag, uint8_t response, int64_t now_ns)
+{
+    struct recovery *recovery = &path->recovery;
+
+    if (recovery->step == RECOVERY_NONE || recovery->tag != tag)
+        return;
+    if (response == 0 || !recovery->command)
+        over(path);
+    else
+        escalate(path, recovery->step + 1, now_ns);
+    recovery_wake(path, now_ns); /* others may be late, too */
+}
