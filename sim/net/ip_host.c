@@ -12,9 +12,6 @@
 
 #define IPV4_VERSION_IHL    0x45u /* version 4, five words of header */
 #define IPV4_DONT_FRAGMENT  0x4000u
-#define ICMP_ECHO_REPLY     0u
-#define ICMP_ECHO_REQUEST   8u
-#define PING_IDENTIFIER     1u
 #define DEFAULT_ARP_RETRY   SECONDS(1)
 #define DEFAULT_ARP_TRIES   3u
 #define DEFAULT_REACHABLE   SECONDS(30)
@@ -44,8 +41,7 @@ struct ip_host {
     struct address *addresses; /* owned */
     uint32_t address_count;
     struct arp_cache arp;
-    struct ip_ping *pings; /* borrowed: those without an answer */
-    uint16_t next_ping;
+    struct ip_pings pings;
     uint16_t next_identification;
     uint8_t ttl;
     uint64_t unreachable_frames;
@@ -134,17 +130,17 @@ static void send_waiting(struct arp_cache *cache, uint32_t interface, struct fra
         send_to(out, frame, to);
 }
 
-static void end_pings_to(struct ip_host *host, uint32_t interface, uint32_t to);
-
 static void tell_unreachable(struct arp_cache *cache, uint32_t interface, uint32_t address)
 {
     struct ip_host *host = host_of(cache);
 
-    end_pings_to(host, interface, address);
     for (uint32_t i = 0; i < host->address_count; i++) {
         const struct address *local = &host->addresses[i];
 
-        if (host->user && local->interface->index == interface && is_neighbour(local, address))
+        if (local->interface->index != interface || !is_neighbour(local, address))
+            continue;
+        ip_pings_unreachable(&host->pings, local->address, address);
+        if (host->user)
             host->user->ops->on_unreachable(host->user, local->address, address);
     }
 }
@@ -259,78 +255,6 @@ void ip_host_confirm(struct ip_host *host, uint32_t from, uint32_t to)
 
 /* -- Ping ------------------------------------------------------------------------------------ */
 
-static const char *const ping_words[] = {
-    [PING_REPLY] = "reply",
-    [PING_TIMEOUT] = "timeout",
-    [PING_UNREACHABLE] = "unreachable",
-    [PING_TOO_BIG] = "too-big",
-    [PING_NO_CARRIER] = "no-carrier",
-};
-
-const char *ping_result_word(enum ping_result result)
-{
-    return ping_words[result];
-}
-
-/* Takes it off the list; false: it was not on it. */
-static bool unlink_ping(struct ip_host *host, struct ip_ping *ping)
-{
-    struct ip_ping **place = &host->pings;
-
-    while (*place && *place != ping)
-        place = &(*place)->next;
-    if (!*place)
-        return false;
-    *place = ping->next;
-    clock_cancel(host->wire->clock, &ping->timer);
-    return true;
-}
-
-static void end_ping(struct ip_ping *ping, enum ping_result result)
-{
-    unlink_ping(ping->host, ping);
-    ping->result = result;
-    ping->on_done(ping, result);
-}
-
-static void give_ping_up(struct timer *timer)
-{
-    struct ip_ping *ping = CONTAINER_OF(timer, struct ip_ping, timer);
-
-    end_ping(ping, ping->result);
-}
-
-/* Their timers end them: an on_done may start or cancel others. */
-static void end_pings_to(struct ip_host *host, uint32_t interface, uint32_t to)
-{
-    for (struct ip_ping *ping = host->pings; ping; ping = ping->next) {
-        const struct address *local = find_local(host, ping->from);
-
-        if (ping->to != to || !local || local->interface->index != interface)
-            continue;
-        ping->result = PING_UNREACHABLE;
-        clock_arm(host->wire->clock, &ping->timer, clock_now_ns(host->wire->clock));
-    }
-}
-
-static struct frame *new_echo(struct ip_host *host, const struct ip_ping *ping)
-{
-    struct frame *frame = frame_new(host->wire->pool);
-    uint8_t *icmp = frame_begin_ipv4(frame, PROTOCOL_ICMP, ICMP_BYTES);
-
-    icmp[0] = ICMP_ECHO_REQUEST;
-    put_be16(icmp + 4, PING_IDENTIFIER);
-    put_be16(icmp + 6, ping->sequence);
-    if (ping->data_bytes > 0) {
-        struct chunk *data = chunk_new(host->wire->pool, ping->data_bytes);
-
-        for (uint32_t i = 0; i < ping->data_bytes; i++)
-            data->data[i] = (uint8_t)('a' + i % 23); /* as Windows does */
-        frame_set_payload(frame, buf_new(data, 0, ping->data_bytes));
-    }
-    return frame;
-}
-
 void ip_host_ping(struct ip_host *host, struct ip_ping *ping)
 {
     static const enum ping_result results[] = {
@@ -340,59 +264,17 @@ void ip_host_ping(struct ip_host *host, struct ip_ping *ping)
         [IP_TOO_BIG] = PING_TOO_BIG,
         [IP_UNREACHABLE] = PING_UNREACHABLE,
     };
-    int64_t now_ns = clock_now_ns(host->wire->clock);
-    struct ip_ping **end = &host->pings;
-
-    ping->host = host;
-    ping->next = NULL;
-    ping->sequence = host->next_ping++;
-    ping->sent_at_ns = now_ns;
-    ping->round_trip_ns = 0;
-    timer_init(&ping->timer, give_ping_up);
-    while (*end)
-        end = &(*end)->next;
-    *end = ping;
+    struct frame *request = ip_pings_add(&host->pings, ping);
     enum ip_sent sent = IP_TOO_BIG;
 
-    if (ping->data_bytes <= UINT16_MAX - IPV4_BYTES - ICMP_BYTES)
-        sent = ip_host_send(host, new_echo(host, ping), ping->from, ping->to);
-    ping->result = results[sent];
-    clock_arm(host->wire->clock, &ping->timer,
-              ping->result == PING_TIMEOUT ? time_after(now_ns, ping->timeout_ns) : now_ns);
+    if (request)
+        sent = ip_host_send(host, request, ping->from, ping->to);
+    ip_pings_expect(&host->pings, ping, results[sent]);
 }
 
 void ip_host_ping_cancel(struct ip_host *host, struct ip_ping *ping)
 {
-    unlink_ping(host, ping);
-}
-
-static void take_echo_reply(struct ip_host *host, const struct frame *frame, uint32_t from,
-                            uint32_t to)
-{
-    const uint8_t *icmp = frame_transport(frame);
-
-    for (struct ip_ping *ping = host->pings; ping; ping = ping->next) {
-        if (ping->to != from || ping->from != to || ping->sequence != get_be16(icmp + 6))
-            continue;
-        if (ping->data_bytes != frame->payload_bytes)
-            continue;
-        ping->round_trip_ns = clock_now_ns(host->wire->clock) - ping->sent_at_ns;
-        end_ping(ping, PING_REPLY);
-        return;
-    }
-}
-
-/* RFC 792, page 14: addresses reversed, type changed, the data come back. */
-static void answer_echo(struct ip_host *host, const struct frame *request, uint32_t from,
-                        uint32_t to)
-{
-    struct frame *reply = frame_new(host->wire->pool);
-    uint8_t *icmp = frame_begin_ipv4(reply, PROTOCOL_ICMP, ICMP_BYTES);
-
-    memcpy(icmp + 4, frame_transport(request) + 4, 4); /* identifier, sequence number */
-    icmp[0] = ICMP_ECHO_REPLY;
-    frame_set_payload(reply, buf_share(request->payload, 0, request->payload_bytes));
-    ip_host_send(host, reply, to, from);
+    ip_pings_cancel(&host->pings, ping);
 }
 
 /* -- Receiving ------------------------------------------------------------------------------- */
@@ -406,9 +288,9 @@ static enum drop_reason take_icmp(struct ip_host *host, const struct frame *fram
     if (frame->transport_bytes != ICMP_BYTES)
         return DROP_MALFORMED;
     if (icmp[1] == 0 && icmp[0] == ICMP_ECHO_REQUEST)
-        answer_echo(host, frame, from, to);
+        ip_host_send(host, ip_ping_answer(host->wire->pool, frame), to, from);
     else if (icmp[1] == 0 && icmp[0] == ICMP_ECHO_REPLY)
-        take_echo_reply(host, frame, from, to);
+        ip_pings_take_reply(&host->pings, frame, from, to);
     else
         return DROP_UNKNOWN;
     return DROP_REASON_COUNT;
@@ -514,8 +396,10 @@ struct ip_host *ip_host_new(struct wire *wire, const char *name, const struct ip
     };
     struct ip_host *host = mem_new(sizeof(*host));
 
-    *host = (struct ip_host){
-        .wire = wire, .name = mem_text(name), .ttl = o.ttl ? o.ttl : (uint8_t)DEFAULT_TTL};
+    *host = (struct ip_host){.wire = wire,
+                             .name = mem_text(name),
+                             .pings = {.clock = wire->clock, .pool = wire->pool},
+                             .ttl = o.ttl ? o.ttl : (uint8_t)DEFAULT_TTL};
     arp_cache_init(&host->arp, wire->clock, &arp_ops, &arp);
     return host;
 }
@@ -537,8 +421,7 @@ void ip_host_free(struct ip_host *host)
 
 void ip_host_reset(struct ip_host *host)
 {
-    while (host->pings)
-        unlink_ping(host, host->pings);
+    ip_pings_cancel_all(&host->pings);
     arp_cache_fini(&host->arp);
 }
 

@@ -19,6 +19,7 @@
 
 #include "sim/core/net.h"
 #include "sim/net/frame.h"
+#include "sim/net/ip_ping.h"
 #include "sim/net/nic.h"
 
 #include <stdbool.h>
@@ -93,26 +94,6 @@ uint32_t ip_host_room(struct ip_host *host, uint32_t from);
 enum ip_sent ip_host_send(struct ip_host *host, struct frame *frame, uint32_t from, uint32_t to);
 /* TCP heard from 'to', so the neighbour is alive and needs no ARP (RFC 1122, 2.3.2.1, advice). */
 void ip_host_confirm(struct ip_host *host, uint32_t from, uint32_t to);
-
-/* Echo request and what became of it (RFC 792, page 14; RFC 1122, 3.2.2.6). */
-enum ping_result { PING_REPLY, PING_TIMEOUT, PING_UNREACHABLE, PING_TOO_BIG, PING_NO_CARRIER };
-const char *ping_result_word(enum ping_result result);
-
-struct ip_ping {
-    uint32_t from; /* local */
-    uint32_t to;
-    uint32_t data_bytes; /* behind the ICMP header: 8972 fills an MTU of 9000 */
-    int64_t timeout_ns;
-    void (*on_done)(struct ip_ping *ping, enum ping_result result); /* once, from the event loop */
-    /* The host's. */
-    struct ip_host *host;
-    struct timer timer;
-    int64_t sent_at_ns;
-    int64_t round_trip_ns; /* of a PING_REPLY */
-    uint16_t sequence;
-    enum ping_result result;
-    struct ip_ping *next;
-};
 
 /* Sends one echo request with Don't Fragment set. 'ping' (borrowed until on_done) has its first
  * members set. */

@@ -62,8 +62,8 @@ static struct entry *find(const struct mac_table *table, uint64_t key)
 
 static void forget(struct mac_table *table, struct entry *entry)
 {
-    HASH_DELETE(hh, table->by_key, entry);
-    DL_DELETE(table->by_age, entry); /* NOLINT: a list with 'entry' in it is not empty */
+    HASH_DELETE(hh, table->by_key, entry); /* NOLINT: a hash with 'entry' in it is not empty */
+    DL_DELETE(table->by_age, entry);
     free(entry);
 }
 

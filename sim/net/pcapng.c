@@ -199,8 +199,8 @@ void pcapng_write_event(struct pcapng *pcapng, uint32_t interface, int64_t at_ns
     p = put_tag(p, TAG_DISSECTOR_NAME, sizeof(dissector));
     memcpy(p, dissector, sizeof(dissector));
     p = put_tag(p + sizeof(dissector), TAG_END, 0);
-    memcpy(p, EVENT_PRIORITY, priority_bytes); /* NOLINT: more text follows, and no zero */
-    memcpy(p + priority_bytes, text, text_bytes);
+    memcpy(p, EVENT_PRIORITY, priority_bytes);
+    memcpy(p + priority_bytes, text, text_bytes); /* NOLINT: a length says where it ends */
     pad(pcapng);
     end(pcapng);
 }

@@ -124,6 +124,30 @@ static void repaired_damage_is_found_by_nobody_but_differs(void **state)
     pool_is_empty(pool);
 }
 
+/* One flipped bit of the total length makes a packet of what was too short for one. */
+static void repaired_damage_is_right_even_if_it_makes_a_packet(void **state)
+{
+    struct pool *pool = pool_new();
+    struct frame *frame = segment(pool, "some data");
+    uint8_t bytes[256];
+    (void)state;
+
+    frame_write(frame, bytes);
+    bytes[ETHERNET_BYTES + 2] ^= 0x40; /* the total length, far too long */
+    bytes[ETHERNET_BYTES + 8] ^= 0x55; /* so that the checksum would be wrong */
+    struct frame *opaque = frame_read(pool, bytes, frame_bytes(frame));
+    assert_int_equal(opaque->network_bytes, 0);
+    struct frame *damaged = frame_damage(opaque, 2 * 8 + 6, true);
+
+    assert_int_equal(damaged->network_bytes, 20);
+    assert_int_equal(damaged->transport_bytes, 32);
+    assert_true(frame_checksums_are_good(damaged));
+    frame_unref(damaged);
+    frame_unref(opaque);
+    frame_unref(frame);
+    pool_is_empty(pool);
+}
+
 static void a_tag_moves_nothing_but_the_beginning(void **state)
 {
     struct pool *pool = pool_new();
@@ -329,6 +353,7 @@ int main(void)
     TEST(the_checksum_is_the_internet_checksum);
     TEST(a_damaged_frame_is_found_out_by_its_checksums);
     TEST(repaired_damage_is_found_by_nobody_but_differs);
+    TEST(repaired_damage_is_right_even_if_it_makes_a_packet);
     TEST(a_tag_moves_nothing_but_the_beginning);
     TEST(every_prefix_is_read_or_refused);
     TEST(padding_behind_the_packet_is_cut_off);

@@ -118,7 +118,7 @@ static inline void lan_ping_ended(struct ip_ping *ping, enum ping_result result)
 
     (void)result;
     ended->ended++;
-    ended->ended_at_ns = clock_now_ns(ip_host_clock(ping->host));
+    ended->ended_at_ns = clock_now_ns(ping->list->clock);
 }
 
 static inline void lan_ping(struct lan *lan, struct lan_ping *ping, unsigned from, unsigned to,
