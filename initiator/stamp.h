@@ -1,10 +1,12 @@
 /* What a block of the workload holds, so that a read tells which write it sees.
  *
  *    0        8        16       24         32                      block end
- *   | stamp  | disk   | LBA    | checksum | filled from the stamp |        big-endian
+ *   | stamp  | disk   | LBA    | check  | filled from the check |        big-endian
  *
  * The stamp names the write: the host and the host's number of it. All blocks of one write share
- * it. A block that was never written is all zero; no write has stamp 0.
+ * it. The check word is a checksum of the three before it, and each word of the filling follows
+ * from it, so that a block is whole or seen not to be. A block that was never written is all zero;
+ * no write has stamp 0.
  */
 #pragma once
 
