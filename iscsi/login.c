@@ -16,16 +16,13 @@ const char *login_outcome_word(enum login_outcome outcome)
 
 enum iscsi_login_status login_outcome_status(enum login_outcome outcome)
 {
-    switch (outcome) {
-    case LOGIN_OK:
+    if (outcome == LOGIN_OK)
         return ISCSI_LOGIN_SUCCESS;
-    case LOGIN_VERSION:
+    if (outcome == LOGIN_VERSION)
         return ISCSI_LOGIN_UNSUPPORTED_VERSION;
-    case LOGIN_OVER:
+    if (outcome == LOGIN_OVER)
         return ISCSI_LOGIN_INVALID_DURING_LOGIN;
-    default: /* all else is an order that the initiator broke */
-        return ISCSI_LOGIN_INITIATOR_ERROR;
-    }
+    return ISCSI_LOGIN_INITIATOR_ERROR; /* all else is an order that the initiator broke */
 }
 
 /* Which stage may follow which (6.3; 11.12.3): [CSG][NSG]. */

@@ -126,8 +126,9 @@ bool iscsi_params_are_valid(const struct iscsi_params *params, const char **ret_
  * session copies the session's values into it. */
 void negotiate_init(struct negotiation *negotiation, struct negotiate_role role,
                     const struct iscsi_params *wanted);
-/* The same in full feature phase: 'agreed' is what holds. A broken exchange leaves 'agreed' as it
- * was: copy it back only when it is complete (7.12). */
+/* The same in full feature phase: 'agreed' is what holds. A broken exchange must change nothing:
+ * copy 'agreed' back only when it is complete (7.12). To declare a new MaxRecvDataSegmentLength,
+ * set wanted.max_recv_segment_bytes before negotiate_offer(). */
 void negotiate_init_text(struct negotiation *negotiation, struct negotiate_role role,
                          const struct iscsi_params *agreed);
 
