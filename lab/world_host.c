@@ -1,6 +1,7 @@
 /* One host of the world: joins the initiator to the fabric, and the loads to the initiator. */
 #include "lab/world_host.h"
 
+#include "iscsi/name.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "sim/core/time.h"

@@ -1,0 +1,181 @@
+/* One array of the world: joins the iSCSI target to the fabric, and its disks to their media. */
+#include "lab/world_array.h"
+
+#include "iscsi/name.h"
+#include "sim/core/attributes.h"
+#include "sim/core/mem.h"
+#include "target/device.h"
+#include "target/media.h"
+#include "target/memory_store.h"
+#include "target/portal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT_GROUP       1  /* one target port group: every port is active/optimized */
+#define CONNECTION_SHIFT 40 /* connections are numbered from here, array by array */
+
+/* One disk: memory behind media. */
+struct disk {
+    struct memory_store *memory;
+    struct media *media;
+};
+
+struct world_array {
+    struct world_array_options options;
+    const struct topology_array *topology;
+    struct stack *stack;
+    struct device *device;
+    struct disk *disks; /* by LUN; owned */
+    struct portal_node *node;
+};
+
+static struct ip_host *add_ip(struct world_array *a)
+{
+    const struct topology *t = a->options.scenario->topology;
+    struct ip_host *ip = fabric_add_host(a->options.fabric, a->topology->name, NULL);
+
+    for (uint32_t i = 0; i < a->topology->nic_count; i++) {
+        const struct topology_nic *nic = &t->nics[a->topology->first_nic + i];
+
+        ip_host_add_address(ip, fabric_find_nic(a->options.fabric, nic->full_name), nic->address,
+                            nic->prefix_bits);
+    }
+    return ip;
+}
+
+/* A portal per NIC, each a portal group and a target port of its own (RFC 7143, 4.1.1). */
+static void add_device(struct world_array *a)
+{
+    struct port_config ports[DEVICE_MAX_PORTS];
+
+    assert(a->topology->nic_count <= DEVICE_MAX_PORTS);
+    for (uint16_t i = 0; i < a->topology->nic_count; i++)
+        ports[i] = (struct port_config){.portal_group_tag = (uint16_t)(i + 1),
+                                        .relative_port_id = (uint16_t)(i + 1),
+                                        .group_id = PORT_GROUP};
+    a->device = device_new(&(struct device_config){.target_name = a->topology->target_name,
+                                                   .vendor = "ISCSILAB",
+                                                   .product = "VIRTUAL DISK",
+                                                   .revision = "0001",
+                                                   .ports = ports,
+                                                   .port_count = a->topology->nic_count,
+                                                   .tpgs = 1,
+                                                   .plant = a->options.scenario->plant},
+                           a->options.clock, a->options.pool);
+}
+
+static void add_disk(struct world_array *a, uint32_t index)
+{
+    const struct topology_disk *disk =
+        &a->options.scenario->topology->disks[a->topology->first_disk + index];
+    struct memory_store_config memory = {.bytes = (uint64_t)disk->size_bytes};
+
+    random_init(&memory.random, a->options.scenario->seed, disk->full_name);
+    a->disks[index].memory = memory_store_new(&memory, a->options.clock, a->options.pool);
+    a->disks[index].media = media_new(&a->topology->media, a->options.clock,
+                                      memory_store_interface(a->disks[index].memory));
+    device_add_disk(a->device, (uint16_t)disk->lun,
+                    &(struct disk_config){
+                        .name = disk->full_name,
+                        .serial = a->options.identities[a->topology->first_disk + index],
+                        .store = media_interface(a->disks[index].media),
+                        .bytes = (uint64_t)disk->size_bytes,
+                        .block_bytes = disk->block_bytes,
+                    });
+}
+
+static void add_portals(struct world_array *a)
+{
+    const struct topology *t = a->options.scenario->topology;
+    struct target_portal portals[TARGET_MOST_PORTALS];
+
+    for (uint16_t i = 0; i < a->topology->nic_count; i++)
+        portals[i] = (struct target_portal){
+            .at = {t->nics[a->topology->first_nic + i].address, ISCSI_PORT},
+            .portal_group_tag = (uint16_t)(i + 1),
+        };
+    a->node = portal_node_new(&(struct portal_node_config){
+        .target = {.name = a->topology->target_name,
+                   .portals = portals,
+                   .portal_count = a->topology->nic_count,
+                   .profile = &a->topology->profile,
+                   .device = a->device,
+                   .pool = a->options.pool,
+                   .trace = a->options.trace,
+                   .first_connection = (uint64_t)(a->options.array_index + 1) << CONNECTION_SHIFT,
+                   .plant = a->options.scenario->plant},
+        .net = stack_net(a->stack),
+        .clock = a->options.clock,
+        .name = a->topology->name,
+    });
+}
+
+struct world_array *world_array_new(const struct world_array_options *options)
+{
+    struct world_array *a = mem_new(sizeof(*a));
+
+    *a = (struct world_array){.options = *options,
+                              .topology =
+                                  &options->scenario->topology->arrays[options->array_index]};
+    a->stack = stack_new(add_ip(a), options->watch);
+    add_device(a);
+    a->disks = mem_array(a->topology->disk_count, sizeof(*a->disks));
+    for (uint32_t i = 0; i < a->topology->disk_count; i++)
+        add_disk(a, i);
+    add_portals(a);
+    return a;
+}
+
+void world_array_free(struct world_array *a)
+{
+    if (!a)
+        return;
+    device_crash(a->device); /* what is in work comes back before its owners go */
+    portal_node_free(a->node);
+    stack_free(a->stack);
+    device_free(a->device);
+    for (uint32_t i = 0; i < a->topology->disk_count; i++) {
+        media_free(a->disks[i].media);
+        memory_store_free(a->disks[i].memory);
+    }
+    free(a->disks);
+    free(a);
+}
+
+void world_array_start(struct world_array *a)
+{
+    size_t portal;
+    bool is_open = portal_node_open(a->node, &portal);
+
+    assert(is_open); /* the loader saw to it that each address is a NIC's of this array */
+}
+
+size_t world_array_sessions(const struct world_array *a)
+{
+    return target_session_count(portal_node_target(a->node));
+}
+
+struct stack *world_array_stack(struct world_array *a)
+{
+    return a->stack;
+}
+
+void world_array_count(const struct world_array *a, struct counter_sink *sink)
+{
+    const struct target_counters *c = target_counters(portal_node_target(a->node));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {
+#define X(member, word) {word, c->member},
+        TARGET_COUNTERS(X)
+#undef X
+    };
+
+    stack_count(a->stack, sink);
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+        if (counters[i].value)
+            sink->count(sink, a->topology->name, counters[i].name, counters[i].value);
+}
