@@ -159,7 +159,8 @@ const struct record profile_iscsi_record = {
 /* ---- path ---- */
 
 static const struct field path_fields[] = {
-    SPAN_SET(struct path_rules, connect_timeout_ns, "connect-timeout", "given to a TCP connect"),
+    SPAN(struct path_rules, connect_timeout_ns, "connect-timeout",
+         "given to a TCP connect; 0 s: 'login-timeout' covers it"),
     SPAN_SET(struct path_rules, login_timeout_ns, "login-timeout",
              "from TCP established to full feature phase"),
     SPAN_SET(struct path_rules, logout_timeout_ns, "logout-timeout", "given to a logout"),
@@ -205,6 +206,7 @@ const struct record profile_path_record = {
 static const struct word policies[] = {MPATH_POLICIES(X){NULL, 0, NULL}};
 static const struct word no_paths[] = {NO_PATH_RULES(X){NULL, 0, NULL}};
 static const struct word path_returns[] = {PATH_RETURN_RULES(X){NULL, 0, NULL}};
+static const struct word error_rules[] = {ERROR_RULES(X){NULL, 0, NULL}};
 static const struct word failbacks[] = {FAILBACK_RULES(X){NULL, 0, NULL}};
 #undef X
 
@@ -231,6 +233,12 @@ static const struct field multipath_fields[] = {
     COUNT(struct mpath_rules, retry_count, "retry-count", 0, 500,
           "of a failed request; 0: an I/O fails with its path"),
     SPAN(struct mpath_rules, retry_interval_ns, "retry-interval", "before such a retry"),
+    WORD(struct mpath_rules, errors, "errors", error_rules,
+         "whose reading of an answer decides what it says about its path"),
+    SPAN(struct mpath_rules, uncounted_retry_ns, "uncounted-retry-time",
+         "how long retries that use up no count go on for one I/O; 0 s: no limit"),
+    SPAN(struct mpath_rules, path_recovery_ns, "path-recovery-interval",
+         "a path that failed although its session lives is tested so often; 0 s: never"),
 };
 
 const struct record profile_multipath_record = {
