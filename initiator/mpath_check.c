@@ -19,9 +19,10 @@
 #define TICK_NS       SECONDS(1) /* multipathd's checker loop */
 #define ASYNC_WAIT_NS MS(1)      /* the tur checker waits so long before it says "pending" */
 
+/* Without a period there is no checker, and the arrival decides. */
 static bool is_on_check(const struct mpath *disk)
 {
-    return disk->rules.path_return == RETURN_ON_CHECK;
+    return disk->rules.path_return == RETURN_ON_CHECK && disk->rules.path_check_interval_ns > 0;
 }
 
 /* The first tick of the checker loop at or after 'at_ns'. */
@@ -60,8 +61,9 @@ void mpath_check_plan(struct mpath *disk, uint32_t slot, int64_t now_ns)
         if (planned_ns > now_ns)
             path->check_at_ns = time_min(path->check_at_ns, planned_ns);
     } else if (slot_is_in_use(disk, slot)) {
-        path->check_at_ns =
-            rules->path_verify ? time_after(now_ns, rules->path_verify_period_ns) : TIME_NEVER;
+        path->check_at_ns = rules->path_verify && rules->path_verify_period_ns > 0
+                                ? time_after(now_ns, rules->path_verify_period_ns)
+                                : TIME_NEVER;
     } else {
         bool can_recover = path->below == BELOW_UP && path->state == PATH_STATE_FAILED;
 
@@ -155,20 +157,23 @@ static void checker_looks(struct mpath *disk, uint32_t slot, int64_t now_ns)
 
     if (path->below == BELOW_LOST) {
         checker_found_down(disk, slot, "path checker: transport offline", now_ns);
-    } else if (path->below == BELOW_HELD) {
-        path->check_at_ns = next_tick(disk, now_ns);
-    } else if (path->is_test_answered && path->was_test_good) {
-        checker_found_up(disk, slot, now_ns);
-    } else if (path->is_test_answered) {
-        checker_found_down(disk, slot, "path checker: down", now_ns);
-    } else if (!path->is_test_out) {
-        send_test(disk, slot, now_ns);
-        path->check_at_ns = next_tick(disk, now_ns);
-    } else if (now_ns - path->test_sent_at_ns >= disk->rules.path_check_timeout_ns) {
-        checker_found_down(disk, slot, "path checker: no answer", now_ns);
-    } else {
-        path->check_at_ns = next_tick(disk, now_ns);
+        return;
     }
+    if (path->below == BELOW_UP && path->is_test_answered) {
+        if (path->was_test_good)
+            checker_found_up(disk, slot, now_ns);
+        else
+            checker_found_down(disk, slot, "path checker: down", now_ns);
+        return;
+    }
+    if (path->below == BELOW_UP && path->is_test_out &&
+        now_ns - path->test_sent_at_ns >= disk->rules.path_check_timeout_ns) {
+        checker_found_down(disk, slot, "path checker: no answer", now_ns);
+        return;
+    }
+    if (path->below == BELOW_UP && !path->is_test_out)
+        send_test(disk, slot, now_ns);
+    path->check_at_ns = next_tick(disk, now_ns); /* pending */
 }
 
 /* --- on-arrival --- */

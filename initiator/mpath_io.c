@@ -271,7 +271,7 @@ static void retry_now(struct mpath *disk, struct mpath_io *io, bool other_path)
 static void retry(struct mpath *disk, struct mpath_io *io, const struct path_error *error,
                   int64_t now_ns)
 {
-    int64_t wait_ns =
+    int64_t delay_ns =
         error->wait_ns == RETRY_INTERVAL ? disk->rules.retry_interval_ns : error->wait_ns;
 
     if (!may_retry(disk, io, error, now_ns)) {
@@ -283,8 +283,8 @@ static void retry(struct mpath *disk, struct mpath_io *io, const struct path_err
     }
     io->is_same_path = error->verdict == VERDICT_RETRY_SAME;
     io->avoids_path = error->verdict == VERDICT_RETRY_OTHER;
-    if (wait_ns > 0)
-        await_retry(disk, io, time_after(now_ns, wait_ns));
+    if (delay_ns > 0)
+        await_retry(disk, io, time_after(now_ns, delay_ns));
     else
         retry_now(disk, io, io->avoids_path);
 }

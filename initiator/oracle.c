@@ -301,6 +301,7 @@ static const uint8_t *next_block(struct cursor *cursor, uint32_t bytes, uint8_t 
     if (end >= first + bytes)
         return first;
     for (uint32_t done = 0; done < bytes;) {
+        assert(from.slice);
         uint32_t here = from.slice->bytes - from.used;
         uint32_t part = here < bytes - done ? here : bytes - done;
 

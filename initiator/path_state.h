@@ -53,24 +53,22 @@ static inline const char *path_state_word(enum path_state state)
 
 static inline bool path_state_is_in_use(enum path_state state)
 {
-    switch (state) {
-#define X(name, word, in_use, usable)                                                              \
-    case name:                                                                                     \
-        return in_use;
+    static const bool answers[] = {
+#define X(name, word, in_use, usable) in_use,
         PATH_STATES(X)
 #undef X
-    }
-    return false;
+    };
+    assert((unsigned)state < sizeof(answers) / sizeof(answers[0]));
+    return answers[state];
 }
 
 static inline bool path_state_is_usable(enum path_state state)
 {
-    switch (state) {
-#define X(name, word, in_use, usable)                                                              \
-    case name:                                                                                     \
-        return usable;
+    static const bool answers[] = {
+#define X(name, word, in_use, usable) usable,
         PATH_STATES(X)
 #undef X
-    }
-    return false;
+    };
+    assert((unsigned)state < sizeof(answers) / sizeof(answers[0]));
+    return answers[state];
 }

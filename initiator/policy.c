@@ -6,10 +6,10 @@
 #include <assert.h>
 
 struct policy_ops {
-    bool has_one_active;
     /* Is slot 'a' better than slot 'b', which comes before it in the walk? NULL: the first of the
      * walk wins. */
     bool (*is_better)(const struct policy_slot *a, const struct policy_slot *b);
+    bool has_one_active;
     bool takes_turns; /* the walk starts behind the slot of the last choice */
 };
 

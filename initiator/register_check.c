@@ -48,14 +48,15 @@ struct register_table {
     uint64_t block_count;
     uint64_t live_values;
     size_t page_count;
-    struct block *pages[]; /* PAGE_BLOCKS each; NULL: never touched */
+    struct block **pages; /* PAGE_BLOCKS each; NULL: never touched */
 };
 
 struct register_table *register_table_new(struct pool *pool, uint64_t block_count)
 {
     size_t page_count = (size_t)((block_count + PAGE_BLOCKS - 1) >> PAGE_SHIFT);
-    struct register_table *table = mem_new(sizeof(*table) + page_count * sizeof(table->pages[0]));
+    struct register_table *table = mem_new(sizeof(*table));
 
+    table->pages = mem_array(page_count, sizeof(void *));
     table->pool = pool;
     table->block_count = block_count;
     table->page_count = page_count;
@@ -86,6 +87,7 @@ void register_table_free(struct register_table *table)
         }
         free(table->pages[page]);
     }
+    free(table->pages);
     free(table);
 }
 
@@ -191,9 +193,10 @@ static void prune(struct register_table *table, struct block *block)
             link = &value->next;
         }
     }
-    struct value *only = block->values;
+    struct value *only = block->values; /* at least the one that started last is left */
 
-    if (only && !only->next && only->finish != NEVER) {
+    assert(only);
+    if (!only->next && only->finish != NEVER) {
         block->stamp = only->stamp;
         block->acked_ms = only->acked_ms;
         block->flags = only->flags;

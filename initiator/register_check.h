@@ -49,29 +49,30 @@ struct register_table;
 struct register_table *register_table_new(struct pool *pool, uint64_t block_count);
 void register_table_free(struct register_table *table);
 
-/* 'when' grows with every start and end that is reported. 'stamp' is unique among the writes. */
-void register_write_starts(struct register_table *table, uint64_t block, struct register_op *op,
+/* 'number' is the block's. 'when' grows with every start and end that is reported. 'stamp' is
+ * unique among the writes. */
+void register_write_starts(struct register_table *table, uint64_t number, struct register_op *op,
                            uint64_t stamp, uint64_t when);
-void register_read_starts(struct register_table *table, uint64_t block, struct register_op *op,
+void register_read_starts(struct register_table *table, uint64_t number, struct register_op *op,
                           uint64_t when);
 
-void register_write_acked(struct register_table *table, uint64_t block, struct register_op *op,
+void register_write_acked(struct register_table *table, uint64_t number, struct register_op *op,
                           uint64_t stamp, uint64_t when, int64_t now_ns);
 /* It may have been applied, or be applied at any later time, or never. */
-void register_write_unknown(struct register_table *table, uint64_t block, struct register_op *op);
+void register_write_unknown(struct register_table *table, uint64_t number, struct register_op *op);
 /* It was never sent. */
-void register_write_void(struct register_table *table, uint64_t block, struct register_op *op,
+void register_write_void(struct register_table *table, uint64_t number, struct register_op *op,
                          uint64_t stamp);
 
 /* The read returned 'stamp'. A read that breaks the register counts for nothing afterwards. */
-enum register_verdict register_read_ends(struct register_table *table, uint64_t block,
+enum register_verdict register_read_ends(struct register_table *table, uint64_t number,
                                          struct register_op *op, uint64_t stamp, uint64_t when,
                                          struct register_break *ret_break);
 /* The read returned nothing that counts. */
-void register_read_dropped(struct register_table *table, uint64_t block, struct register_op *op);
+void register_read_dropped(struct register_table *table, uint64_t number, struct register_op *op);
 
 /* Remembers that a damaged block was told; true the first time since its last new value. */
-bool register_tell_damage(struct register_table *table, uint64_t block);
+bool register_tell_damage(struct register_table *table, uint64_t number);
 
 /* Blocks that hold more than their one value now: for tests and counters. */
 uint64_t register_live_values(const struct register_table *table);

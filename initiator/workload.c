@@ -107,6 +107,25 @@ static bool is_open_loop(const struct load *load)
     return load->options.in_flight == 0;
 }
 
+/* --- Places --- */
+
+static bool is_written_now(const struct load *load, uint64_t place)
+{
+    return load->writes && (load->writes[place / 8] >> place % 8 & 1);
+}
+
+static void mark_write(struct load *load, uint64_t place, bool is_in_flight)
+{
+    uint8_t bit = (uint8_t)(1u << place % 8);
+
+    if (!load->writes)
+        return;
+    if (is_in_flight)
+        load->writes[place / 8] |= bit;
+    else
+        load->writes[place / 8] &= (uint8_t)~bit;
+}
+
 /* --- Life cycle --- */
 
 struct workload *workload_new(struct pool *pool, uint32_t host_index, const char *host_name,
@@ -133,14 +152,20 @@ static void give_io(struct workload *workload, struct load_io *io)
     pool_give(workload->pool, io, sizeof(*io));
 }
 
-void workload_free(struct workload *workload)
+static void forget_ios(struct workload *workload)
 {
-    if (!workload)
-        return;
     while (workload->ios) {
         oracle_drop(workload->loads[workload->ios->io.load].oracle, &workload->ios->op);
         give_io(workload, workload->ios);
     }
+    workload->outstanding = 0;
+}
+
+void workload_free(struct workload *workload)
+{
+    if (!workload)
+        return;
+    forget_ios(workload);
     for (uint32_t i = 0; i < workload->load_count; i++)
         free(workload->loads[i].writes);
     free(workload);
@@ -189,6 +214,22 @@ void workload_disk_arrived(struct workload *workload, uint32_t disk, int64_t now
             continue;
         load->has_begun = true;
         load->begun_at_ns = time_max(load->options.start_at_ns, now_ns);
+    }
+}
+
+void workload_crash(struct workload *workload)
+{
+    for (struct load_io *io = workload->ios; io; io = io->next)
+        mark_write(&workload->loads[io->io.load], io->place, false);
+    forget_ios(workload);
+    for (uint32_t i = 0; i < workload->load_count; i++) {
+        struct load *load = &workload->loads[i];
+
+        load->has_begun = false;
+        load->planned = 0;
+        load->rest_until_ns = 0;
+        load->outstanding = 0;
+        load->is_blocked = false;
     }
 }
 
@@ -256,23 +297,6 @@ int64_t workload_deadline_ns(struct workload *workload)
 }
 
 /* --- Where --- */
-
-static bool is_written_now(const struct load *load, uint64_t place)
-{
-    return load->writes && (load->writes[place / 8] >> place % 8 & 1);
-}
-
-static void mark_write(struct load *load, uint64_t place, bool is_in_flight)
-{
-    uint8_t bit = (uint8_t)(1u << place % 8);
-
-    if (!load->writes)
-        return;
-    if (is_in_flight)
-        load->writes[place / 8] |= bit;
-    else
-        load->writes[place / 8] &= (uint8_t)~bit;
-}
 
 static void draw(struct load *load)
 {

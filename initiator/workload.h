@@ -96,6 +96,9 @@ uint32_t workload_add_load(struct workload *workload, const struct load_options 
 
 /* The first arrival of a disk lets its loads begin; later ones change nothing. */
 void workload_disk_arrived(struct workload *workload, uint32_t disk, int64_t now_ns);
+/* The host lost power. I/O under way is forgotten (a write may have been applied), after the
+ * multipath disks forgot it; each load begins anew when its disk arrives again. */
+void workload_crash(struct workload *workload);
 
 /* The next I/O that is due, to be submitted now to multipath disk '*ret_disk'; NULL: none. */
 struct mpath_io *workload_next_io(struct workload *workload, int64_t now_ns, uint32_t *ret_disk);

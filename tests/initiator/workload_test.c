@@ -430,6 +430,31 @@ static void loads_draw_apart(void **state)
     }
 }
 
+static void after_a_crash_loads_begin_anew_with_their_disk(void **state)
+{
+    struct load_options load = options(0, 10);
+    struct rig rig;
+
+    (void)state;
+    setup(&rig);
+    load.read_ppm = 0;
+    load.area_bytes = IO_BYTES;
+    begin(&rig, load);
+    rig.now_ns = MS(250);
+    assert_int_equal(start_due(&rig), 1); /* the others wait for the one place */
+    workload_crash(rig.workload);
+    rig.open_count = 0;
+    assert_int_equal(workload_outstanding(rig.workload), 0);
+    assert_int_equal(workload_deadline_ns(rig.workload), TIME_NEVER);
+    rig.now_ns = SECONDS(30);
+    workload_disk_arrived(rig.workload, 0, rig.now_ns);
+    assert_int_equal(start_due(&rig), 1);
+    assert_int_equal(rig.open[0]->planned_at_ns, SECONDS(30));
+    end_io(&rig, 0, false);
+    assert_int_equal(workload_deadline_ns(rig.workload), MS(30100));
+    teardown(&rig);
+}
+
 /* What load_check() refuses. */
 static struct refuse_row {
     const char *name;
@@ -489,6 +514,7 @@ int main(void)
     TEST(rewrite_hits_few_places_and_any_overlapping_write_may_win);
     TEST(written_blocks_carry_stamps_of_their_place_and_are_judged);
     TEST(loads_draw_apart);
+    TEST(after_a_crash_loads_begin_anew_with_their_disk);
     TEST_ROWS(refuse_rows, is_refused);
     return TEST_RUN("initiator.workload");
 }
