@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "initiator/workload.h"
 #include "lab/errors.h"
 #include "lab/file_set.h"
 #include "lab/topology.h"
@@ -193,17 +194,6 @@ struct step {
 };
 
 /* ---- Loads ------------------------------------------------------------------------------ */
-
-#define LOAD_PATTERNS(X)                                                                           \
-    X(LOAD_RANDOM, "random")                                                                       \
-    X(LOAD_SEQUENTIAL, "sequential")                                                               \
-    X(LOAD_REWRITE, "rewrite")
-
-enum load_pattern {
-#define X(name, word) name,
-    LOAD_PATTERNS(X)
-#undef X
-};
 
 /* One host's part of a load: a region of the disk of its own. */
 struct load_host {

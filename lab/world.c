@@ -107,11 +107,11 @@ static void add_nics(struct world *w)
     w->nics = mem_array(t->nic_count, sizeof(struct nic *));
     for (uint32_t i = 0; i < t->nic_count; i++) {
         const struct topology_nic *nic = &t->nics[i];
-        struct nic_config config = {.name = nic->full_name, .mtu_bytes = nic->mtu_bytes};
-        uint32_t frame_bytes = nic->mtu_bytes + 18;
+        struct nic_config config = {.name = nic->full_name,
+                                    .mac = nic->mac,
+                                    .mtu_bytes = nic->mtu_bytes,
+                                    .queue_frames = nic->transmit_queue_frames};
 
-        memcpy(config.mac.octet, nic->mac, sizeof(config.mac.octet));
-        config.queue_frames = (uint32_t)(nic->transmit_queue_bytes / frame_bytes) + 1;
         config.link_debounce_ns = nic->is_array_nic
                                       ? t->arrays[nic->owner_index].profile.link_debounce_ns
                                       : t->hosts[nic->owner_index].profile.link_debounce_ns;
@@ -139,8 +139,8 @@ static void add_cables(struct world *w)
                            .name = cable->name,
                            .ends = {port_of(w, &cable->ends[0]), port_of(w, &cable->ends[1])},
                            .rate_bits_per_s = cable->rate_bits_per_s,
-                           .length_m = cable->length_mm / 1000,
-                           .delay_ns = 0,
+                           .length_m = cable->length_m,
+                           .delay_ns = cable->delay_ns,
                        });
     }
 }

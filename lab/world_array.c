@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_GROUP       1  /* one target port group: every port is active/optimized */
-#define CONNECTION_SHIFT 40 /* connections are numbered from here, array by array */
+#define PORT_GROUP 1 /* one target port group: every port is active/optimized */
+/* Connections are numbered from here, array by array; hosts number theirs without the high bit. */
+#define FIRST_CONNECTION(array_index) (UINT64_C(1) << 62 | (uint64_t)(array_index) << 40)
 
 /* One disk: memory behind media. */
 struct disk {
@@ -104,7 +105,7 @@ static void add_portals(struct world_array *a)
                    .device = a->device,
                    .pool = a->options.pool,
                    .trace = a->options.trace,
-                   .first_connection = (uint64_t)(a->options.array_index + 1) << CONNECTION_SHIFT,
+                   .first_connection = FIRST_CONNECTION(a->options.array_index),
                    .plant = a->options.scenario->plant},
         .net = stack_net(a->stack),
         .clock = a->options.clock,
