@@ -361,10 +361,10 @@ static void agrees_with_a_search_through_all_orders(void **state)
     int counts[2] = {0};
 
     (void)state;
-    for (uint64_t seed = 1; seed <= 60000; seed++)
+    for (uint64_t seed = 1; seed <= 20000; seed++)
         compare_with_search(seed, counts);
-    assert_true(counts[0] > 5000);
-    assert_true(counts[1] > 5000);
+    assert_true(counts[0] > 2000);
+    assert_true(counts[1] > 2000);
 }
 
 /* A register that really is one, with many clients: nothing is ever found, nothing piles up. */
