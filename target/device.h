@@ -41,7 +41,7 @@ struct nexus;
     X(ALUA_TRANSITIONING, 0xf, "transitioning")
 
 enum alua_state {
-#define X(name, code, word) name = code,
+#define X(name, code, word) name = (code),
     ALUA_STATES(X)
 #undef X
 };

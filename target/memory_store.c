@@ -288,6 +288,7 @@ struct memory_store *memory_store_new(const struct memory_store_config *config, 
         .unflushed_owner = {restore_page},
         .random = config->random,
     };
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers is meant */
     memory->leaves = mem_array(memory->leaf_count, sizeof(*memory->leaves));
     memset(memory->zero_page->data, 0, MEMORY_PAGE_BYTES);
     if (config->has_volatile_cache)
