@@ -1,20 +1,24 @@
-/* Looks on as the PDUs of one connection end pass, and reports the first broken rule of P1 to P4.
+/* Looks on as the PDUs of one connection end pass, and reports the first rule of P1 to P4 that this
+ * end breaks.
  *
- *   P1  CmdSN steps by one, immediate commands do not advance it; ExpCmdSN and MaxCmdSN never go
- *       back; ExpCmdSN acknowledges nothing that was not sent
- *   P2  StatSN without gaps; Data-In without status, R2T and unsolicited NOP-In do not advance it
- *   P3  task tags unique among the living; DataSN and R2TSN contiguous; Data-Out adds up; data and
- *       bursts keep to EDTL and to the negotiated limits
- *   P4  at most one response per command, after all its data; none after a completed abort
+ *   the initiator's end                          the target's end
+ *   P1  CmdSN steps by one, immediate requests   ExpCmdSN and MaxCmdSN never go back, and ExpCmdSN
+ *       do not advance it; MaxCmdSN is kept      acknowledges only what came
+ *   P2  ExpStatSN acknowledges only what came    StatSN has no gaps; R2T and unsolicited NOP-In
+ * show it and do not advance it P3  task tags unique among the living;       DataSN and R2TSN
+ * contiguous, offsets and lengths Data-Out adds up to what was asked;      inside the command,
+ * within bursts and segments, no limits of bursts and segments            more R2Ts than agreed P4
+ * one response per command, after all its data; none after a completed abort
  *
- * One watch per connection end, fed with every header in the order in which that end sent or
- * received it. The two directions cross in the network, so nothing is concluded from an order that
- * a crossing could explain: an end that has not yet seen a response may still send data, a command
- * that the target drops in silence (outside its window, RFC 7143, 4.2.2.1) simply stays open.
+ * An end is judged by what it sends; what it receives is the context for that. So every PDU of a
+ * simulated connection is judged once, by the watch of its sender, and neither messages that cross
+ * nor bytes that the network damaged or delivered twice can raise an alarm. A request that the
+ * target drops in silence (outside its window, RFC 7143, 4.2.2.1) simply stays open.
  *
- * The connection is the only one of its session and error recovery level is 0: nothing is sent
- * twice. Memory: one pooled entry per living task, bounded by what passes and by the cap of
- * PDU_WATCH_TASKS_MOST; beyond it new tasks are not followed.
+ * The connection is the only one of its session, and error recovery level is 0: nothing is sent
+ * twice. Where the headers alone do not tell which task is meant (Reject, Async Message 5), less is
+ * judged from then on. Memory: one pooled entry per living task and open R2T, at most
+ * PDU_WATCH_TASKS_MOST tasks; beyond it new tasks are not followed.
  */
 #pragma once
 
@@ -45,8 +49,9 @@ void pdu_watch_free(struct pdu_watch *watch);
  * again when a Text negotiation changed them. */
 void pdu_watch_set_params(struct pdu_watch *watch, const struct iscsi_params *params);
 
-/* True: a rule is broken for the first time; the text stands in '*ret_break'. Later breaks of the
- * same connection are its consequences and are not reported. */
+/* The next PDU of this end, sent or received. True: a rule is broken for the first time; which and
+ * how stands in '*ret_break'. Later breaks of the same connection are its consequences and are not
+ * reported. Any header will do. */
 bool pdu_watch_see(struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES],
                    bool is_from_target, struct pdu_break *ret_break);
 
