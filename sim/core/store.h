@@ -41,7 +41,8 @@ static inline void store_submit(struct store *store, struct store_request *reque
 {
     store->ops->submit(store, request);
 }
-/* Power is gone: requests in work end without on_done, what was not flushed may be lost. */
+/* Power is gone: requests in work end without on_done and their data is freed, what was not flushed
+ * may be lost. */
 static inline void store_crash(struct store *store)
 {
     store->ops->crash(store);
