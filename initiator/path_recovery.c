@@ -170,8 +170,9 @@ static void begin_with(struct path *path, struct command *command, int64_t now_n
     if (!(command->path_flags & COMMAND_UNWANTED)) {
         path->counters.command_timeouts++;
         command->path_flags |= COMMAND_EXPIRED;
-        path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_SCSI},
-                  "command time-out");
+        if (path->event_count < PATH_EVENTS_MOST / 2) /* of many in one instant some will do */
+            path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_SCSI},
+                      "command time-out");
     }
     if (session_withdraw(path->session, command)) { /* the target never heard of it */
         timers_remove(path, command);
@@ -186,7 +187,7 @@ static void begin_with(struct path *path, struct command *command, int64_t now_n
 
 int64_t recovery_deadline_ns(const struct path *path)
 {
-    if (path->link != PATH_LINK_LOGGED_IN)
+    if (path->link != PATH_LINK_LOGGED_IN || session_state(path->session) == SESSION_OVER)
         return TIME_NEVER;
     if (path->recovery.step != RECOVERY_NONE)
         return path->recovery.deadline_ns;
@@ -197,7 +198,7 @@ void recovery_wake(struct path *path, int64_t now_ns)
 {
     struct recovery *recovery = &path->recovery;
 
-    while (path->link == PATH_LINK_LOGGED_IN && now_ns >= recovery_deadline_ns(path)) {
+    while (now_ns >= recovery_deadline_ns(path)) {
         struct command *late = path->timer_head;
 
         if (recovery->step != RECOVERY_NONE && !recovery->command)

@@ -418,12 +418,12 @@ static void ffp_i_16_5(void **state)
     struct command *write = submit_write(&rig, 0, 8192);
     struct seen *command = next(&rig, PDU_SCSI_COMMAND);
 
+    rig.holds_window = true;
+    rig.max_cmd_sn = rig.exp_cmd_sn - 1;
     send_r2t(&rig, command, 0, 1, 0, 4096);
     assert_true(next(&rig, PDU_DATA_OUT)->pdu.is_final);
     send_r2t(&rig, command, 1, 2, 4096, 4096);
     assert_true(next(&rig, PDU_DATA_OUT)->pdu.is_final);
-    rig.holds_window = true;
-    rig.max_cmd_sn = rig.exp_cmd_sn - 1;
     answer_good(&rig, command);
     assert_good(&rig, write);
     submit_test_unit_ready(&rig);
