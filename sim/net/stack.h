@@ -25,6 +25,7 @@
 #include "sim/core/net.h"
 #include "sim/core/tcp_options.h"
 #include "sim/net/ip_host.h"
+#include "sim/net/tcp_counters.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,28 +56,6 @@ void stack_power_on(struct stack *stack);
  * have a user. */
 size_t stack_connection_count(const struct stack *stack);
 size_t stack_stream_count(const struct stack *stack);
-
-/* X-macro: member, name in the table 'counter'. */
-#define TCP_COUNTERS(X)                                                                            \
-    X(connects, "tcp-connects") /* tried */                                                        \
-    X(accepts, "tcp-accepts")   /* handed to an acceptor */                                        \
-    X(segments_sent, "tcp-segments-sent")                                                          \
-    X(segments_received, "tcp-segments-received")                                                  \
-    X(bytes_sent, "tcp-bytes-sent")           /* payload, retransmitted bytes included */          \
-    X(bytes_received, "tcp-bytes-received")   /* payload, duplicates included */                   \
-    X(retransmissions, "tcp-retransmissions") /* segments sent again, SYN and FIN included */      \
-    X(timeouts, "tcp-timeouts")               /* retransmission timer expired */                   \
-    X(fast_recoveries, "tcp-fast-recoveries") /* fast retransmit began */                          \
-    X(window_probes, "tcp-window-probes")                                                          \
-    X(resets_sent, "tcp-resets-sent")                                                              \
-    X(resets_received, "tcp-resets-received") /* that ended a connection */                        \
-    X(closed_by_limit, "tcp-closed-by-limit") /* retransmission limit or user timeout */
-
-struct tcp_counters {
-#define X(member, word) uint64_t member;
-    TCP_COUNTERS(X)
-#undef X
-};
 
 /* Of all connections that this host had with 'remote' from 'local' so far; 0 in both: with anybody.
  * A path's "retransmissions" and "resets" are these of its two addresses. */

@@ -1,0 +1,248 @@
+/* The bytes of the user, the records of what was sent, and the marks on them. */
+#include "sim/net/tcp_send_queue.h"
+
+#include "sim/core/bytes.h"
+
+void tcp_send_queue_init(struct tcp_send_queue *queue, struct pool *pool)
+{
+    *queue = (struct tcp_send_queue){.pool = pool};
+}
+
+static uint32_t length(const struct tcp_sent *sent)
+{
+    return sent->end - sent->sn;
+}
+
+static void free_first(struct tcp_send_queue *queue)
+{
+    struct tcp_sent *sent = queue->first;
+
+    queue->first = sent->next;
+    if (!queue->first)
+        queue->last = NULL;
+    if (queue->lost_hint == sent)
+        queue->lost_hint = queue->first;
+    pool_give(queue->pool, sent, sizeof(*sent));
+}
+
+void tcp_send_queue_clear(struct tcp_send_queue *queue)
+{
+    while (queue->first)
+        free_first(queue);
+    buf_queue_clear(&queue->bytes);
+    tcp_send_queue_init(queue, queue->pool);
+}
+
+void tcp_send_queue_put(struct tcp_send_queue *queue, struct buf *data)
+{
+    size_t before = queue->bytes.bytes;
+
+    if (!data)
+        return;
+    buf_queue_put(&queue->bytes, data);
+    queue->unsent_bytes += queue->bytes.bytes - before;
+    if (!queue->unsent.slice)
+        queue->unsent = (struct tcp_place){.slice = data, .at = data->offset};
+}
+
+/* Another chain of the 'bytes' at '*place', which moves behind them. */
+static struct buf *share_at(struct tcp_place *place, uint32_t bytes)
+{
+    struct buf *first = NULL;
+    struct buf **end = &first;
+
+    while (bytes > 0) {
+        const struct buf *slice = place->slice;
+
+        assert(slice);
+        uint32_t here = slice->offset + slice->bytes - place->at;
+
+        if (here > bytes)
+            here = bytes;
+        *end = buf_new(chunk_ref(slice->chunk), place->at, here);
+        end = &(*end)->next;
+        bytes -= here;
+        place->at += here;
+        if (place->at == slice->offset + slice->bytes) {
+            place->slice = slice->next;
+            place->at = slice->next ? slice->next->offset : 0;
+        }
+    }
+    return first;
+}
+
+struct buf *tcp_send_queue_send(struct tcp_send_queue *queue, uint32_t sn, uint32_t bytes,
+                                bool is_fin, int64_t now_ns)
+{
+    struct tcp_sent *sent = pool_take(queue->pool, sizeof(*sent));
+
+    assert(bytes <= queue->unsent_bytes);
+    sent->place = queue->unsent;
+    sent->sn = sn;
+    sent->end = sn + bytes + is_fin;
+    sent->first_sent_at_ns = now_ns;
+    sent->sent_at_ns = now_ns;
+    sent->transmissions = 1;
+    if (is_fin)
+        sent->marks = TCP_SENT_FIN;
+    if (queue->last)
+        queue->last->next = sent;
+    else
+        queue->first = sent;
+    queue->last = sent;
+    queue->unsent_bytes -= bytes;
+    return share_at(&queue->unsent, bytes);
+}
+
+/* Cuts 'sent' behind its first 'bytes': what follows becomes a record of its own. */
+static void split(struct tcp_send_queue *queue, struct tcp_sent *sent, uint32_t bytes)
+{
+    struct tcp_sent *rest = pool_take(queue->pool, sizeof(*rest));
+    struct tcp_place place = sent->place;
+
+    buf_free(share_at(&place, bytes));
+    *rest = *sent;
+    rest->place = place;
+    rest->sn = sent->sn + bytes;
+    sent->next = rest;
+    sent->end = rest->sn;
+    sent->marks &= (uint8_t)~TCP_SENT_FIN;
+    if (queue->last == sent)
+        queue->last = rest;
+}
+
+struct buf *tcp_send_queue_resend(struct tcp_send_queue *queue, struct tcp_sent *sent,
+                                  uint32_t most_bytes, int64_t now_ns)
+{
+    if (tcp_sent_bytes(sent) > most_bytes)
+        split(queue, sent, most_bytes);
+    sent->sent_at_ns = now_ns;
+    sent->transmissions++;
+    if ((sent->marks & (TCP_SENT_LOST | TCP_SENT_RESENT)) == TCP_SENT_LOST) {
+        sent->marks |= TCP_SENT_RESENT;
+        queue->resent += length(sent);
+    }
+    struct tcp_place place = sent->place;
+
+    return share_at(&place, tcp_sent_bytes(sent));
+}
+
+/* 'bytes' of a record, all of it or its front, leave the counts of its marks. */
+static void uncount(struct tcp_send_queue *queue, const struct tcp_sent *sent, uint32_t bytes)
+{
+    if (sent->marks & TCP_SENT_SACKED)
+        queue->sacked -= bytes;
+    if (sent->marks & TCP_SENT_LOST)
+        queue->lost -= bytes;
+    if (sent->marks & TCP_SENT_RESENT)
+        queue->resent -= bytes;
+}
+
+struct tcp_acked tcp_send_queue_ack(struct tcp_send_queue *queue, uint32_t una)
+{
+    struct tcp_acked acked = {0};
+    uint32_t dropped = 0;
+
+    while (queue->first && !sn_before(una, queue->first->end)) {
+        const struct tcp_sent *sent = queue->first;
+
+        acked.segments++;
+        if (sent->transmissions > 1) {
+            acked.covers_retransmission = true;
+        } else if (!(sent->marks & TCP_SENT_SACKED)) {
+            acked.sent_at_ns = sent->sent_at_ns;
+            acked.has_sample = true;
+        }
+        if (sent->marks & TCP_SENT_FIN)
+            acked.covers_fin = true;
+        if (sent->marks & TCP_SENT_SACKED)
+            queue->sacked_segments--;
+        uncount(queue, sent, length(sent));
+        dropped += tcp_sent_bytes(sent);
+        free_first(queue);
+    }
+    struct tcp_sent *cut = queue->first;
+    uint32_t front = cut && sn_before(cut->sn, una) ? una - cut->sn : 0;
+
+    if (front > 0) { /* the acknowledgment ends within a segment */
+        buf_free(share_at(&cut->place, front));
+        uncount(queue, cut, front);
+        cut->sn = una;
+        dropped += front;
+    }
+    buf_queue_drop(&queue->bytes, dropped);
+    return acked;
+}
+
+bool tcp_send_queue_sack(struct tcp_send_queue *queue, uint32_t left, uint32_t right)
+{
+    bool is_news = false;
+
+    for (struct tcp_sent *sent = queue->first; sent && sn_before(sent->sn, right);
+         sent = sent->next) {
+        if (sn_before(sent->sn, left) || sn_before(right, sent->end) ||
+            (sent->marks & TCP_SENT_SACKED))
+            continue;
+        uncount(queue, sent, length(sent));
+        sent->marks &= (uint8_t) ~(TCP_SENT_LOST | TCP_SENT_RESENT);
+        sent->marks |= TCP_SENT_SACKED;
+        queue->sacked += length(sent);
+        queue->sacked_segments++;
+        is_news = true;
+    }
+    return is_news;
+}
+
+void tcp_send_queue_forget_sacks(struct tcp_send_queue *queue)
+{
+    for (struct tcp_sent *sent = queue->first; sent; sent = sent->next)
+        sent->marks &= (uint8_t)~TCP_SENT_SACKED;
+    queue->sacked = 0;
+    queue->sacked_segments = 0;
+}
+
+void tcp_send_queue_mark_lost(struct tcp_send_queue *queue, struct tcp_sent *sent)
+{
+    if (sent->marks & (TCP_SENT_LOST | TCP_SENT_SACKED))
+        return;
+    sent->marks |= TCP_SENT_LOST;
+    queue->lost += length(sent);
+    if (!queue->lost_hint || sn_before(sent->sn, queue->lost_hint->sn))
+        queue->lost_hint = sent;
+}
+
+void tcp_send_queue_mark_all_lost(struct tcp_send_queue *queue)
+{
+    queue->lost = 0;
+    queue->resent = 0;
+    for (struct tcp_sent *sent = queue->first; sent; sent = sent->next) {
+        sent->marks &= (uint8_t)~TCP_SENT_RESENT;
+        if (sent->marks & TCP_SENT_SACKED)
+            continue;
+        sent->marks |= TCP_SENT_LOST;
+        queue->lost += length(sent);
+    }
+    queue->lost_hint = queue->first;
+}
+
+void tcp_send_queue_mark_by_sack(struct tcp_send_queue *queue, uint32_t dup_threshold)
+{
+    uint32_t above = queue->sacked_segments;
+
+    for (struct tcp_sent *sent = queue->first; sent && above >= dup_threshold; sent = sent->next) {
+        if (sent->marks & TCP_SENT_SACKED)
+            above--;
+        else
+            tcp_send_queue_mark_lost(queue, sent);
+    }
+}
+
+struct tcp_sent *tcp_send_queue_next_lost(struct tcp_send_queue *queue)
+{
+    struct tcp_sent *sent = queue->lost_hint;
+
+    while (sent && (sent->marks & (TCP_SENT_LOST | TCP_SENT_RESENT)) != TCP_SENT_LOST)
+        sent = sent->next;
+    queue->lost_hint = sent;
+    return sent;
+}
