@@ -36,6 +36,19 @@ static char *keep_line(const char *line, size_t bytes)
     return copy;
 }
 
+static bool is_repeated(const struct errors *errors, const struct error *error)
+{
+    for (size_t i = 0; i < errors->entry_count; i++) {
+        const struct error *other = &errors->entries[i].error;
+
+        if (error->pos.file && other->pos.file && other->pos.line == error->pos.line &&
+            other->pos.column == error->pos.column && strcmp(other->text, error->text) == 0 &&
+            strcmp(other->pos.file, error->pos.file) == 0)
+            return true;
+    }
+    return false;
+}
+
 PRINTF_LIKE(6, 0)
 static struct error *add(struct errors *errors, bool is_warning, struct text_span span,
                          const char *line, size_t line_bytes, const char *format, va_list values)
@@ -43,22 +56,24 @@ static struct error *add(struct errors *errors, bool is_warning, struct text_spa
     *(is_warning ? &errors->warning_count : &errors->error_count) += 1;
 
     struct error *error = &errors->unshown;
-    struct source_pos pos = span.pos;
 
-    if (errors_has_room(errors)) {
-        struct error_entry *entry = &errors->entries[errors->entry_count++];
-
-        *entry = (struct error_entry){.is_warning = is_warning};
-        if (pos.file)
-            entry->file = mem_text(pos.file);
-        if (line)
-            entry->line = keep_line(line, line_bytes);
-        pos.file = entry->file;
-        error = &entry->error;
-    }
-    *error = (struct error){.pos = pos, .end_column = span.end_column};
+    *error = (struct error){.pos = span.pos, .end_column = span.end_column};
     vsnprintf(error->text, sizeof(error->text), format, values);
-    return error;
+    if (is_repeated(errors, error)) {
+        errors->repeat_count++;
+        return error;
+    }
+    if (!errors_has_room(errors))
+        return error;
+
+    struct error_entry *entry = &errors->entries[errors->entry_count++];
+    *entry = (struct error_entry){.error = *error, .is_warning = is_warning};
+    if (span.pos.file)
+        entry->file = mem_text(span.pos.file);
+    if (line)
+        entry->line = keep_line(line, line_bytes);
+    entry->error.pos.file = entry->file;
+    return &entry->error;
 }
 
 struct error *errors_add(struct errors *errors, struct text_span span, const char *line,
@@ -131,7 +146,7 @@ void errors_print(struct errors *errors, FILE *to)
     for (size_t i = 0; i < errors->entry_count; i++)
         print_entry(&errors->entries[i], to);
 
-    size_t found = errors->error_count + errors->warning_count;
+    size_t found = errors->error_count + errors->warning_count - errors->repeat_count;
     if (found > errors->entry_count)
         fprintf(to, "and %zu more\n", found - errors->entry_count);
 }

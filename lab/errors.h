@@ -30,6 +30,7 @@ struct errors {
     size_t entry_count;
     size_t error_count;   /* found, shown or not */
     size_t warning_count; /* found, shown or not */
+    size_t repeat_count;  /* of those, the same as one that is shown: in each host of a 'count' */
     struct error unshown; /* takes the help of an error past the last entry */
 };
 

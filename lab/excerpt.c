@@ -6,9 +6,19 @@
 #define WIDTH        96u /* characters of the line that are shown at most */
 #define BEFORE_CARET 40u /* of them before the culprit, if the line has to be cut */
 
-static bool begins_character(char byte)
+/* Bytes of the character at 'at': 1 for what is no UTF-8, which counts as a character of its own.
+ */
+static size_t character_bytes(const char *text, size_t at, size_t bytes)
 {
-    return ((unsigned char)byte & 0xc0) != 0x80; /* no continuation byte of UTF-8 */
+    unsigned char first = (unsigned char)text[at];
+    size_t length = first < 0xc2 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 1;
+
+    if (length > bytes - at)
+        return 1;
+    for (size_t i = 1; i < length; i++)
+        if (((unsigned char)text[at + i] & 0xc0) != 0x80)
+            return 1;
+    return length;
 }
 
 /* Characters in 'bytes' bytes. */
@@ -16,36 +26,33 @@ static size_t characters(const char *text, size_t bytes)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < bytes; i++)
-        count += begins_character(text[i]);
+    for (size_t i = 0; i < bytes; i += character_bytes(text, i, bytes))
+        count++;
     return count;
 }
 
-/* C1 controls are two bytes in UTF-8: c2 80 to c2 9f. */
-static bool is_control(const char *text, size_t at, size_t bytes)
+/* Controls, C1 among them (c2 80 to c2 9f), and lone bytes past ASCII would upset a terminal. */
+static bool is_printable(const char *character, size_t bytes)
 {
-    unsigned char byte = (unsigned char)text[at];
+    unsigned char first = (unsigned char)character[0];
 
-    return byte < 0x20 || byte == 0x7f ||
-           (byte == 0xc2 && at + 1 < bytes && (unsigned char)text[at + 1] < 0xa0);
+    if (bytes == 1)
+        return first >= 0x20 && first < 0x7f;
+    return first != 0xc2 || (unsigned char)character[1] >= 0xa0;
 }
 
 static void print_characters(FILE *to, const char *line, size_t bytes, size_t skip, size_t most)
 {
-    size_t index = 0; /* of the character */
-    bool is_hidden = false;
+    size_t length;
 
-    for (size_t i = 0; i < bytes; i++) {
-        if (begins_character(line[i])) {
-            if (index >= skip + most)
-                return;
-            is_hidden = is_control(line, i, bytes);
-            if (is_hidden && index >= skip)
-                fputc(line[i] == '\t' ? ' ' : '?', to);
-            index++;
-        }
-        if (!is_hidden && index > skip)
-            fputc(line[i], to);
+    for (size_t i = 0, index = 0; i < bytes && index < skip + most; i += length, index++) {
+        length = character_bytes(line, i, bytes);
+        if (index < skip)
+            continue;
+        if (is_printable(line + i, length))
+            fwrite(line + i, 1, length, to);
+        else
+            fputc(line[i] == '\t' ? ' ' : '?', to);
     }
 }
 

@@ -101,7 +101,8 @@ static const struct field tcp_fields[] = {
 };
 
 const struct record profile_tcp_record = {
-    .name = "section 'tcp'",
+    .name = "section",
+    .title = "section 'tcp'",
     .fields = tcp_fields,
     .field_count = ARRAY_SIZE(tcp_fields),
     .about = "The knobs of TCP, as the operating system sets them.",
@@ -150,7 +151,8 @@ static const struct field iscsi_fields[] = {
 };
 
 const struct record profile_iscsi_record = {
-    .name = "section 'iscsi'",
+    .name = "section",
+    .title = "section 'iscsi'",
     .fields = iscsi_fields,
     .field_count = ARRAY_SIZE(iscsi_fields),
     .about = "What this end offers or answers at login (RFC 7143, 13).",
@@ -194,7 +196,8 @@ static const struct field path_fields[] = {
 };
 
 const struct record profile_path_record = {
-    .name = "section 'path'",
+    .name = "section",
+    .title = "section 'path'",
     .fields = path_fields,
     .field_count = ARRAY_SIZE(path_fields),
     .about = "One session and its path: the timers of the initiator.",
@@ -242,7 +245,8 @@ static const struct field multipath_fields[] = {
 };
 
 const struct record profile_multipath_record = {
-    .name = "section 'multipath'",
+    .name = "section",
+    .title = "section 'multipath'",
     .fields = multipath_fields,
     .field_count = ARRAY_SIZE(multipath_fields),
     .about = "The multipath disk that joins the paths.",
@@ -264,7 +268,8 @@ static const struct field portal_fields[] = {
 };
 
 const struct record profile_portal_record = {
-    .name = "section 'portal'",
+    .name = "section",
+    .title = "section 'portal'",
     .fields = portal_fields,
     .field_count = ARRAY_SIZE(portal_fields),
     .about = "How an array treats its sessions.",

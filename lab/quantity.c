@@ -199,9 +199,13 @@ void quantity_suggest(enum quantity quantity, const char *number, char *text, si
 void quantity_print(enum quantity quantity, int64_t value, char *text, size_t text_bytes)
 {
     const struct unit *unit = quantities[quantity].units;
+    if (value == 0)
+        unit += quantities[quantity].usual;
+
     uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 
-    while (unit[1].name && size >= (uint64_t)unit[1].base && strcmp(unit[1].name, "min") != 0)
+    while (value != 0 && unit[1].name && size >= (uint64_t)unit[1].base &&
+           strcmp(unit[1].name, "min") != 0)
         unit++;
 
     uint64_t base = (uint64_t)unit->base;

@@ -184,14 +184,9 @@ static void read_accepts(struct scenario *scenario, const struct node *accepts,
 static void read_plant(struct scenario *scenario, const struct node *plant, struct errors *errors)
 {
 #ifdef ISCSILAB_PLANTS
-    static const struct word plants[] = {
-#define X(rule, what) {#rule, PLANT_##rule, what},
-        PLANTS(X)
-#undef X
-            {NULL, 0, NULL}};
     int value = PLANT_NONE;
 
-    if (schema_read_word(plant, "planted bug", plants, &value, errors))
+    if (schema_read_word(plant, "planted bug", plant_words, &value, errors))
         scenario->plant = (enum plant)value;
 #else
     (void)scenario;
@@ -224,6 +219,19 @@ static bool load_topology(struct loading *loading, struct scenario *scenario,
     return scenario->topology != NULL;
 }
 
+/* What can be said about the items of a map or list without knowing the SAN. */
+static void check_alone(const struct record *record, size_t bytes, const struct node *items,
+                        struct errors *errors)
+{
+    void *unused = mem_new(bytes);
+
+    for (const struct node *map = items ? items->first : NULL; map; map = map->next) {
+        memset(unused, 0, bytes);
+        schema_read(record, map, unused, errors);
+    }
+    free(unused);
+}
+
 static void load_variant(struct loading *loading, struct document *document,
                          struct scenario *scenario)
 {
@@ -244,10 +252,14 @@ static void load_variant(struct loading *loading, struct document *document,
     if (file.plant)
         read_plant(scenario, file.plant, errors);
 
-    if (!file.topology || !load_topology(loading, scenario, file.topology))
+    bool is_good = file.topology && load_topology(loading, scenario, file.topology);
+    if (!is_good || file.run_for_ns == 0) { /* nothing can be said about parts or times */
+        check_alone(&load_record, sizeof(struct load_file), file.loads, errors);
+        check_alone(&step_record, sizeof(struct step_file), file.steps, errors);
+        check_alone(&expectation_record, sizeof(struct expectation_file), file.expectations,
+                    errors);
         return;
-    if (file.run_for_ns == 0)
-        return; /* nothing can be said about times */
+    }
     scenario_read_steps(scenario, file.steps, errors);
     scenario_read_loads(scenario, file.loads, errors);
     scenario_read_expectations(scenario, file.expectations, errors);

@@ -311,11 +311,6 @@ static void read_percentile(const struct node *map, const struct expectation_fil
 static void read_reason(const struct expectation_file *file, struct expectation *to,
                         struct errors *errors)
 {
-    static const struct word reasons[] = {
-#define X(name, word) {word, name, NULL},
-        DROP_REASONS(X)
-#undef X
-            {NULL, 0, NULL}};
     int value = DROP_REASON_COUNT;
 
     if (!file->reason)
@@ -323,7 +318,7 @@ static void read_reason(const struct expectation_file *file, struct expectation 
     if (to->measure != MEASURE_FRAMES_DROPPED)
         refuse_given(file->reason, measure_row(to->measure)->word,
                      "only 'frames-dropped' has reasons", errors);
-    else if (schema_read_word(file->reason, "reason", reasons, &value, errors))
+    else if (schema_read_word(file->reason, "reason", drop_words, &value, errors))
         to->reason = (enum drop_reason)value;
 }
 
@@ -362,15 +357,10 @@ static void read_measure(const struct scenario *scenario, const struct node *map
 static void read_breaks(const struct scenario *scenario, const struct expectation_file *file,
                         struct expectation *to, struct errors *errors)
 {
-    static const struct word rules[] = {
-#define X(rule, what) {#rule, PLANT_##rule, what},
-        PLANTS(X)
-#undef X
-            {NULL, 0, NULL}};
     int value = 0;
 
     to->kind = EXPECT_BREAKS;
-    if (!schema_read_word(file->breaks, "rule", rules, &value, errors))
+    if (!schema_read_word(file->breaks, "rule", plant_words, &value, errors))
         return;
     to->breaks = mem_text(file->breaks->text);
     if (file->of)

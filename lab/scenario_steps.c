@@ -35,9 +35,31 @@ static size_t list_parts(const struct topology *topology, unsigned kinds, const 
     return count;
 }
 
+/* 'switch-1.25' of a switch with 24 ports. */
+static bool is_no_port(const struct topology *topology, const struct node *node,
+                       struct errors *errors)
+{
+    const char *dot = strchr(node->text, '.');
+
+    for (uint32_t i = 0; dot && i < topology->switch_count; i++) {
+        const struct topology_switch *sw = &topology->switches[i];
+
+        if (strlen(sw->name) != (size_t)(dot - node->text) ||
+            strncmp(sw->name, node->text, strlen(sw->name)) != 0)
+            continue;
+        error_help(node_error(errors, node, "'%s' has no port '%.40s'", sw->name, dot + 1),
+                   "its ports are 1 to %" PRIu32, sw->port_count);
+        return true;
+    }
+    return false;
+}
+
 void scenario_unknown_part(const struct topology *topology, const struct node *node,
                            const char *what, unsigned kinds, struct errors *errors)
 {
+    if ((kinds & PART_BIT(PART_PORT)) && is_no_port(topology, node, errors))
+        return;
+
     const char *names[1024];
     size_t count =
         errors_has_room(errors) ? list_parts(topology, kinds, names, ARRAY_SIZE(names)) : 0;
@@ -312,6 +334,14 @@ static void read_verb(const struct scenario *scenario, const struct node *node, 
         (void)find_part(scenario, node, step->verb, &step->part, errors);
 }
 
+static bool is_known(const struct node *map)
+{
+    for (const struct node *child = map->first; child; child = child->next)
+        if (!schema_field(&step_record, child->key->text))
+            return false;
+    return true;
+}
+
 static void read_verbs(const struct scenario *scenario, const struct node *map,
                        const struct step_file *file, struct step *step, struct errors *errors)
 {
@@ -334,7 +364,7 @@ static void read_verbs(const struct scenario *scenario, const struct node *map,
     }
     if (first)
         read_verb(scenario, first, step, errors);
-    else
+    else if (is_known(map)) /* else the wrong word was meant as the verb */
         error_help(node_error(errors, map, "a step lacks its verb"),
                    "say what happens: 'power-off: switch-1'");
 }
@@ -344,6 +374,8 @@ static void read_when(const struct step_file *file, const struct node *map,
 {
     int given = (file->at != NULL) + (file->after != NULL) + (file->when != NULL);
 
+    if (given == 0 && !is_known(map))
+        return;
     if (given != 1) {
         error_help(node_error(errors, map,
                               given == 0 ? "a step lacks its time"

@@ -38,6 +38,18 @@ const struct word measure_words[] = {
 #undef X
         {NULL, 0, NULL}};
 
+const struct word drop_words[] = {
+#define X(name, word) {word, name, NULL},
+    DROP_REASONS(X)
+#undef X
+        {NULL, 0, NULL}};
+
+const struct word plant_words[] = {
+#define X(rule, what) {#rule, PLANT_##rule, what},
+    PLANTS(X)
+#undef X
+        {NULL, 0, NULL}};
+
 const char *measure_unit_word(enum measure_unit unit)
 {
     static const char *const words[] = {
@@ -183,6 +195,7 @@ static const struct field step_fields[] = {
      .type = FIELD_NODE,                                                                           \
      .offset = offsetof(struct step_file, verbs) + (name) * sizeof(const struct node *),           \
      .width = sizeof(const struct node *),                                                         \
+     .record = &argument_record,                                                                   \
      .about = (help)},
     VERBS(X)
 #undef X
@@ -247,6 +260,7 @@ static const struct field expectation_fields[] = {
     {.key = "measure",
      .type = FIELD_VALUE,
      MEMBER(struct expectation_file, measure),
+     .words = measure_words,
      .about = "what is measured"},
     {.key = "of",
      .type = FIELD_VALUE,
@@ -259,6 +273,7 @@ static const struct field expectation_fields[] = {
     {.key = "reason",
      .type = FIELD_VALUE,
      MEMBER(struct expectation_file, reason),
+     .words = drop_words,
      .about = "of 'frames-dropped': 'too-big'"},
     {.key = "from",
      .type = FIELD_MOMENT,
@@ -294,6 +309,7 @@ static const struct field expectation_fields[] = {
         {.key = "breaks",
          .type = FIELD_VALUE,
          MEMBER(struct expectation_file, breaks),
+         .words = plant_words,
          .about = "a rule that this scenario exists to show broken: D3"},
     {.key = "finding",
      .type = FIELD_VALUE,
@@ -323,7 +339,8 @@ static const struct field limits_fields[] = {
      .about = "real time; past it there is no verdict"},
 };
 static const struct record limits_record = {
-    .name = "section 'limits'",
+    .name = "section",
+    .title = "section 'limits'",
     .fields = limits_fields,
     .field_count = ARRAY_SIZE(limits_fields),
     .about = "When to give a run up (exit code 5).",
@@ -398,6 +415,7 @@ static const struct field scenario_fields[] = {
     {.key = "plant",
      .type = FIELD_VALUE,
      MEMBER(struct scenario_file, plant),
+     .words = plant_words,
      .about = "a planted bug, named by the rule that it breaks; in test builds only"},
 };
 const struct record scenario_record = {

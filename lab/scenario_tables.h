@@ -82,6 +82,8 @@ extern const struct record expectation_record;
 extern const struct record window_record;
 
 extern const struct word measure_words[];
+extern const struct word drop_words[];  /* enum drop_reason */
+extern const struct word plant_words[]; /* enum plant: rules that are watched */
 
 /* The parts of a scenario, each from its map (NULL: nothing is asked for). They add what is wrong
  * to 'errors' and are to be called in this order. */

@@ -101,7 +101,7 @@ static void list_known(struct name_list known, char *text, size_t text_bytes)
     }
 }
 
-static void help_known(struct error *error, const char *wrong, struct name_list known,
+void schema_help_known(struct error *error, const char *wrong, struct name_list known,
                        const char *what)
 {
     struct suggestion suggestion;
@@ -128,7 +128,7 @@ void schema_unknown(const struct node *node, const char *what, const char *name,
     struct error *error = node_error(errors, node, "unknown %s '%.80s'", what, name);
 
     if (is_shown)
-        help_known(error, name, known, what);
+        schema_help_known(error, name, known, what);
 }
 
 /* ---- Kinds ---- */
@@ -520,8 +520,8 @@ static void read_integer(const struct field *field, const struct node *node, voi
 static void read_record(const struct record *record, const struct node *map, bool is_overlay,
                         void *out, struct errors *errors);
 
-static void read_field(const struct field *field, const struct node *node, bool is_overlay,
-                       void *out, struct errors *errors)
+static void read_field(const struct record *record, const struct field *field,
+                       const struct node *node, bool is_overlay, void *out, struct errors *errors)
 {
     char *to = (char *)out + field->offset;
 
@@ -530,7 +530,7 @@ static void read_field(const struct field *field, const struct node *node, bool 
         break;
     case FIELD_NAME:
         if (schema_has_value(node, field->key, errors) &&
-            schema_check_name(node, field->key, errors))
+            schema_check_name(node, record->name, errors))
             memcpy(to, node->text, strlen(node->text) + 1);
         break;
     case FIELD_IQN:
@@ -604,7 +604,7 @@ static void fill_field(const struct field *field, void *out)
     errors_init(errors);
     node.line = node.column = 1;
     none.text = mem_text("");
-    read_field(field, &node, false, out, errors);
+    read_field(NULL, field, &node, false, out, errors);
     assert(errors->error_count == 0); /* our own tables are right */
     free(none.text);
     errors_fini(errors);
@@ -638,7 +638,7 @@ static void refuse_key(const struct record *record, const struct node *child, st
         return;
     for (size_t i = 0; i < record->field_count && count < ARRAY_SIZE(known); i++)
         known[count++] = record->fields[i].key;
-    help_known(error, child->key->text, (struct name_list){known, count}, "key");
+    schema_help_known(error, child->key->text, (struct name_list){known, count}, "key");
 }
 
 static void refuse_missing(const struct record *record, const struct field *field,
@@ -678,7 +678,7 @@ static void read_record(const struct record *record, const struct node *map, boo
         if (!is_overlay)
             fill_field(field, out);
         if (node)
-            read_field(field, node, is_overlay, out, errors);
+            read_field(record, field, node, is_overlay, out, errors);
         else if (field->is_required && !is_overlay)
             refuse_missing(record, field, map, errors);
     }

@@ -68,6 +68,7 @@ struct field {
 
 struct record {
     const char *name;     /* what one of it is called: "switch" */
+    const char *title;    /* of its part of the reference page; NULL: its name */
     const char *key_word; /* what its keys are called in "unknown key 'x'"; NULL: "key" */
     const struct field *fields;
     size_t field_count;
@@ -98,11 +99,14 @@ bool schema_check_name(const struct node *name, const char *what, struct errors 
 /* Errors that several readers need; each says false. */
 bool schema_need_kind(const struct node *node, enum node_kind kind, const char *whose,
                       struct errors *errors);
-/* "unknown host 'hv3'", with the nearest of 'known' as help. */
 struct name_list {
     const char *const *names;
     size_t count;
 };
+/* Help with a wrong name: the nearest of 'known', else all; and the usual error that needs it,
+ * "unknown host 'hv3'". */
+void schema_help_known(struct error *error, const char *wrong, struct name_list known,
+                       const char *what);
 void schema_unknown(const struct node *node, const char *what, const char *name,
                     struct name_list known, struct errors *errors);
 

@@ -141,10 +141,12 @@ static void add_nic(struct build *build, const struct node *map, const struct ni
     if (nic->prefix_bits > 0) {
         uint32_t mask = UINT32_MAX >> nic->prefix_bits;
 
-        if ((nic->address & mask) + owner->number >= mask)
+        if ((nic->address & mask) + owner->number >= mask) {
             refuse_full_subnet(build, map);
-        else
+            nic->prefix_bits = 0;
+        } else {
             nic->address += owner->number;
+        }
     }
     if (mac_get(nic->mac.octet).octet[0] == 0 && mac_is_equal(nic->mac, (struct mac_addr){{0}})) {
         uint32_t number = nic->prefix_bits > 0 ? nic->address : topology->nic_count;
@@ -407,6 +409,9 @@ static bool can_talk(struct build *build, const struct session_file *file,
 {
     if (from->prefix_bits == 0 || to->prefix_bits == 0) {
         const struct topology_nic *nic = from->prefix_bits == 0 ? from : to;
+
+        if (node_get(build->nic_nodes[nic - build->topology->nics], "address"))
+            return false; /* it was refused */
         error_help(node_error(build->errors, nic == from ? file->from : file->to,
                               "'%s' has no address for a session", nic->full_name),
                    "give that NIC an address: 'address: 172.16.0.53/24'");
@@ -523,6 +528,8 @@ static bool find_port(struct build *build, const struct node *at, const char *re
     const struct topology_switch *sw = &build->topology->switches[switch_index];
     int64_t port = 0;
 
+    if (sw->port_count == 0)
+        return false; /* its 'ports' were refused */
     if (quantity_parse_number(rest, 0, &port) != QUANTITY_FINE || port < 1 ||
         port > sw->port_count) {
         error_help(node_part_error(build->errors, at, (size_t)(rest - at->text), strlen(rest),
@@ -546,9 +553,9 @@ static bool find_nic_end(struct build *build, const struct node *at, const char 
     for (uint32_t i = 0; i < count; i++)
         known[i] = build->topology->nics[first + i].name;
 
-    char what[NAME_BYTES + 16];
-    snprintf(what, sizeof(what), "NIC of '%s'", box);
-    schema_unknown(at, what, rest, (struct name_list){known, count}, build->errors);
+    schema_help_known(node_part_error(build->errors, at, (size_t)(rest - at->text), strlen(rest),
+                                      "'%s' has no NIC '%.60s'", box, rest),
+                      rest, (struct name_list){known, count}, "NIC");
     return false;
 }
 
@@ -875,10 +882,15 @@ static void check_names(struct build *build)
             continue;
 
         const struct node *at = node_get(names[i].node, names[i].name);
-        error_help(node_key_error(build->errors, at ? at : names[i].node,
-                                  "'%s' is the name of a %s and of a %s", names[i].name,
-                                  part_kind_word(names[i - 1].kind), part_kind_word(names[i].kind)),
-                   "give one of them another name");
+        const char *kinds[2] = {part_kind_word(names[i - 1].kind), part_kind_word(names[i].kind)};
+        struct error *error =
+            names[i - 1].kind == names[i].kind
+                ? node_key_error(build->errors, at ? at : names[i].node, "two %s are called '%s'",
+                                 names[i].kind == PART_HOST ? "hosts" : "cables", names[i].name)
+                : node_key_error(build->errors, at ? at : names[i].node,
+                                 "'%s' is the name of a %s and of a %s", names[i].name, kinds[0],
+                                 kinds[1]);
+        error_help(error, "give one of them another name");
     }
     free(names);
 }
@@ -922,11 +934,11 @@ static void build_all(struct build *build)
         add_paths(build);
     add_each(build, file->cables, "cable", CABLES_MOST, add_cables);
     check_unique(build, false);
-    if (build->errors->error_count == errors_before) /* else most would only follow from that */
-        check_unique(build, true);
+    if (build->errors->error_count > errors_before)
+        return; /* most of what follows would follow from that */
+    check_unique(build, true);
     check_names(build);
-    if (build->errors->error_count == errors_before)
-        check_fabric(build);
+    check_fabric(build);
 }
 
 struct topology *topology_from_document(const struct document *document, struct file_set *files,

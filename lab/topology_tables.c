@@ -383,7 +383,8 @@ static const struct field default_fields[] = {
      .about = "of cables that say nothing else"},
 };
 static const struct record default_record = {
-    .name = "section 'defaults'",
+    .name = "section",
+    .title = "section 'defaults'",
     .fields = default_fields,
     .field_count = ARRAY_SIZE(default_fields),
     .about = "What holds where a part says nothing else.",

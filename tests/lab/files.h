@@ -1,0 +1,152 @@
+/* What the tests of file loading share: a small SAN and a scenario in memory, changed at one place,
+ * loaded, and the errors as a person would see them. Profiles come from the source tree.
+ */
+#pragma once
+
+#include "lab/scenario.h"
+#include "sim/core/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char good_topology[] =
+    "kind: topology\n"
+    "format: 1\n"
+    "name: small\n"
+    "defaults: {mtu: 9000, cable: {speed: 10 Gbit/s, length: 5 m}}\n"
+    "switches:\n"
+    "  switch-1: {ports: 8, boot-time: 90 s}\n"
+    "  switch-2: {ports: 8, mtu: 9216}\n"
+    "hosts:\n"
+    "  hv1:\n"
+    "    profile: windows-server-2022\n"
+    "    nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24}}\n"
+    "    sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: san1.port-b}]\n"
+    "    multipath: {policy: round-robin}\n"
+    "  kvm:\n"
+    "    profile: linux-6.1-dm-multipath\n"
+    "    count: 2\n"
+    "    nics: {iscsi1: {address: 10.0.0.11/24}}\n"
+    "    sessions: [{from: iscsi1, to: san1.port-a}]\n"
+    "arrays:\n"
+    "  san1:\n"
+    "    profile: array-generic\n"
+    "    target: iqn.2026-01.com.example:san1\n"
+    "    nics: {port-a: {address: 10.0.0.101/24}, port-b: {address: 10.0.0.102/24}}\n"
+    "    disks: {store: {size: 1 GiB, shared: true}, own: {size: 64 MiB}}\n"
+    "cables:\n"
+    "  hv1-1: {from: hv1.iscsi1, to: switch-1.1}\n"
+    "  hv1-2: {from: hv1.iscsi2, to: switch-2.1}\n"
+    "  kvm-1: {from: kvm.iscsi1, to: switch-1.2}\n"
+    "  san-1: {from: san1.port-a, to: switch-1.8}\n"
+    "  san-2: {from: san1.port-b, to: switch-2.8}\n";
+
+static const char good_scenario[] =
+    "kind: scenario\n"
+    "format: 1\n"
+    "name: story\n"
+    "topology: t.yaml\n"
+    "run-for: 100 s\n"
+    "load:\n"
+    "  work: {hosts: all, disk: san1.store, reads: 70 %, size: 8 KiB, rate: 500 per s}\n"
+    "steps:\n"
+    "  - {at: 60 s, name: dies, power-off: switch-1}\n"
+    "  - {after: dies + 10 s, name: returns, power-on: switch-1}\n"
+    "expect:\n"
+    "  - {name: no errors, measure: io-errors, of: each host, exactly: 0}\n"
+    "  - {name: short, measure: longest-io, of: hv1, from: dies, until: dies + 30 s, at-most: 20 "
+    "s}\n"
+    "  - {name: two, measure: paths-usable, of: hv1, when: end, exactly: 2}\n";
+
+/* Serves 't.yaml' and 's.yaml' from memory, profiles from 'profile' or the source tree. */
+struct test_reader {
+    struct file_reader reader;
+    const char *topology;
+    const char *scenario;
+    const char *profile; /* of windows-server-2022; NULL: the shipped one */
+};
+
+static inline enum status test_read(const struct file_reader *reader, const char *path,
+                                    char **ret_text, size_t *ret_bytes, struct error *err)
+{
+    const struct test_reader *test = (const struct test_reader *)reader;
+    const char *text = NULL;
+    char full[512];
+
+    if (strcmp(path, "t.yaml") == 0)
+        text = test->topology;
+    else if (strcmp(path, "s.yaml") == 0)
+        text = test->scenario;
+    else if (strcmp(path, "profiles/windows-server-2022.yaml") == 0)
+        text = test->profile;
+    if (text) {
+        *ret_text = mem_text(text);
+        *ret_bytes = strlen(text);
+        return OK;
+    }
+    snprintf(full, sizeof(full), "%s/topologies/%s", SOURCE_DIR, path);
+
+    enum status status =
+        file_reader_disk()->read(file_reader_disk(), full, ret_text, ret_bytes, err);
+    if (status != OK)
+        error_set(err, status, (struct source_pos){.file = NULL}, "cannot read '%s'", path);
+    return status;
+}
+
+static inline struct test_reader test_reader_of(const char *topology, const char *scenario)
+{
+    return (struct test_reader){
+        .reader = {.read = test_read}, .topology = topology, .scenario = scenario};
+}
+
+/* 'text' with its only 'find' replaced: the caller's to free. */
+static inline char *replaced(const char *text, const char *find, const char *with)
+{
+    const char *at = strstr(text, find);
+
+    assert_non_null(at);
+    assert_null(strstr(at + 1, find)); /* else the row does not say what it changes */
+
+    size_t before = (size_t)(at - text);
+    size_t bytes = strlen(text) - strlen(find) + strlen(with) + 1;
+    char *result = mem_new(bytes);
+
+    snprintf(result, bytes, "%.*s%s%s", (int)before, text, with, at + strlen(find));
+    return result;
+}
+
+/* The errors as printed: the caller's to free. */
+static inline char *printed(struct errors *errors)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+
+    assert_non_null(to);
+    errors_print(errors, to);
+    fclose(to);
+    return text;
+}
+
+/* Loads the scenario over the topology; asserts that it prints exactly 'expected'. */
+static inline void expect_errors(const struct test_reader *reader, const char *const *overrides,
+                                 size_t override_count, const char *expected)
+{
+    struct errors *errors = mem_new(sizeof(*errors));
+
+    errors_init(errors);
+    struct scenario_set *set =
+        scenario_load("s.yaml", overrides, override_count, &reader->reader, errors);
+    char *text = printed(errors);
+
+    if (getenv("PRINT_ERRORS"))
+        printf("<<<%s>>>\n", text);
+    else
+        assert_string_equal(text, expected);
+    assert_int_equal(set == NULL, errors->error_count > 0);
+    free(text);
+    scenario_free(set);
+    errors_fini(errors);
+    free(errors);
+}

@@ -1,0 +1,450 @@
+/* Each way in which a topology file can be wrong, and what its author is told. */
+#include "tests/test.h"
+
+#include "tests/lab/files.h"
+
+struct change_row {
+    const char *name;
+    const char *find; /* of the good file, replaced by ... */
+    const char *with;
+    const char *expected;
+};
+
+static struct change_row refused[] = {
+    {"a key that is not known", "boot-time: 90 s", "boot-tme: 90 s",
+     "t.yaml:6:24: error: unknown key 'boot-tme'\n"
+     "    6 |   switch-1: {ports: 8, boot-tme: 90 s}\n"
+     "      |                        ^^^^^^^^\n"
+     "      = help: did you mean 'boot-time'?\n"},
+    {"a missing field", "{ports: 8, mtu: 9216}", "{mtu: 9216}",
+     "t.yaml:7:3: error: switch 'switch-2' lacks 'ports'\n"
+     "    7 |   switch-2: {mtu: 9216}\n"
+     "      |   ^^^^^^^^\n"
+     "      = help: add 'ports:' (how many; they are called 'switch-1.1' and so on)\n"},
+    {"a number that needs a unit", "boot-time: 90 s", "boot-time: 90",
+     "t.yaml:6:35: error: 'boot-time' needs a unit\n"
+     "    6 |   switch-1: {ports: 8, boot-time: 90}\n"
+     "      |                                   ^^\n"
+     "      = help: write '90 s'\n"},
+    {"a unit of something else", "boot-time: 90 s", "boot-time: 90 KiB",
+     "t.yaml:6:35: error: 'boot-time' has a unit that is none of a time span: '90 KiB'\n"
+     "    6 |   switch-1: {ports: 8, boot-time: 90 KiB}\n"
+     "      |                                   ^^^^^^\n"
+     "      = help: use 'ns', 'us', 'ms', 's', 'min', 'h'\n"},
+    {"a value out of range", "mtu: 9216", "mtu: 100000",
+     "t.yaml:7:29: error: 'mtu' must be 576 to 16000, not 100000\n"
+     "    7 |   switch-2: {ports: 8, mtu: 100000}\n"
+     "      |                             ^^^^^^\n"
+     "      = help: choose a value in that range\n"},
+    {"a quantity out of range", "boot-time: 90 s", "boot-time: 100000 s",
+     "t.yaml:6:35: error: 'boot-time' must be 0 s to 86400 s, not 100000 s\n"
+     "    6 |   switch-1: {ports: 8, boot-time: 100000 s}\n"
+     "      |                                   ^^^^^^^^\n"
+     "      = help: choose a value in that range\n"},
+    {"a number past 63 bits", "mtu: 9216", "mtu: 99999999999999999999",
+     "t.yaml:7:29: error: 'mtu' must be 576 to 16000, not 99999999999999999999\n"
+     "    7 |   switch-2: {ports: 8, mtu: 99999999999999999999}\n"
+     "      |                             ^^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: choose a value in that range\n"},
+    {"a quantity past 63 bits", "length: 5 m", "length: 99999999999999999999 km",
+     "t.yaml:4:57: error: 'length' is too large\n"
+     "    4 | defaults: {mtu: 9000, cable: {speed: 10 Gbit/s, length: 99999999999999999999 km}}\n"
+     "      |                                                         ^^^^^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: it must fit 63 bits of metres\n"},
+    {"a fraction that is no whole nanosecond", "boot-time: 90 s", "boot-time: 1.5 ns",
+     "t.yaml:6:35: error: 'boot-time' must be a whole number of nanoseconds\n"
+     "    6 |   switch-1: {ports: 8, boot-time: 1.5 ns}\n"
+     "      |                                   ^^^^^^\n"
+     "      = help: use fewer decimals\n"},
+    {"a unit where none belongs", "mtu: 9216", "mtu: 9216 B",
+     "t.yaml:7:29: error: 'mtu' must be a plain number, not '9216 B'\n"
+     "    7 |   switch-2: {ports: 8, mtu: 9216 B}\n"
+     "      |                             ^^^^^^\n"
+     "      = help: write digits only: this value has no unit\n"},
+    {"a list where a map belongs", "{policy: round-robin}", "[round-robin]",
+     "t.yaml:13:16: error: 'multipath' must be a map, not a list\n"
+     "   13 |     multipath: [round-robin]\n"
+     "      |                ^\n"
+     "      = help: write 'key: value' lines under it, or '{key: value, ...}'\n"},
+    {"a map where a list belongs", "[{from: iscsi1, to: san1.port-a}]",
+     "{from: iscsi1, to: san1.port-a}",
+     "t.yaml:18:15: error: 'sessions' must be a list, not a map\n"
+     "   18 |     sessions: {from: iscsi1, to: san1.port-a}\n"
+     "      |               ^\n"
+     "      = help: begin each item with '- ', or write '[a, b]'\n"},
+    {"a map where a value belongs", "boot-time: 90 s", "boot-time: {s: 90}",
+     "t.yaml:6:35: error: 'boot-time' must be a value, not a map\n"
+     "    6 |   switch-1: {ports: 8, boot-time: {s: 90}}\n"
+     "      |                                   ^\n"
+     "      = help: write one value after the colon\n"},
+    {"a key without a value", "count: 2", "count:",
+     "t.yaml:16:5: error: 'count' has no value\n"
+     "   16 |     count:\n"
+     "      |     ^^^^^\n"
+     "      = help: write one after the colon, or leave the key out\n"},
+    {"a word that is not known", "policy: round-robin", "policy: round-robbin",
+     "t.yaml:13:25: error: unknown policy 'round-robbin'\n"
+     "   13 |     multipath: {policy: round-robbin}\n"
+     "      |                         ^^^^^^^^^^^^\n"
+     "      = help: did you mean 'round-robin'?\n"},
+    {"a truth value in words of YAML 1.1", "shared: true", "shared: yes",
+     "t.yaml:24:42: error: 'shared' must be true or false, not 'yes'\n"
+     "   24 |     disks: {store: {size: 1 GiB, shared: yes}, own: {size: 64 MiB}}\n"
+     "      |                                          ^^^\n"
+     "      = help: write 'true'\n"},
+    {"a truth value that is none", "shared: true", "shared: maybe",
+     "t.yaml:24:42: error: 'shared' must be true or false, not 'maybe'\n"
+     "   24 |     disks: {store: {size: 1 GiB, shared: maybe}, own: {size: 64 MiB}}\n"
+     "      |                                          ^^^^^\n"
+     "      = help: write 'true' or 'false'\n"},
+    {"a key twice", "  switch-2: {ports: 8, mtu: 9216}", "  switch-1: {ports: 8, mtu: 9216}",
+     "t.yaml:7:3: error: 'switch-1' is here twice\n"
+     "    7 |   switch-1: {ports: 8, mtu: 9216}\n"
+     "      |   ^^^^^^^^\n"
+     "      = help: it is first in line 6; keep one of them\n"
+     "t.yaml:27:33: error: unknown host, switch or array 'switch-2'\n"
+     "   27 |   hv1-2: {from: hv1.iscsi2, to: switch-2.1}\n"
+     "      |                                 ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"
+     "t.yaml:30:34: error: unknown host, switch or array 'switch-2'\n"
+     "   30 |   san-2: {from: san1.port-b, to: switch-2.8}\n"
+     "      |                                  ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"},
+    {"a name with a capital letter", "  switch-2: {", "  Switch-2: {",
+     "t.yaml:7:3: error: 'Switch-2' cannot be the name of a switch\n"
+     "    7 |   Switch-2: {ports: 8, mtu: 9216}\n"
+     "      |   ^\n"
+     "      = help: begin with a letter, go on with lower case letters, digits and dashes: "
+     "'switch-1'\n"
+     "t.yaml:27:33: error: unknown host, switch or array 'switch-2'\n"
+     "   27 |   hv1-2: {from: hv1.iscsi2, to: switch-2.1}\n"
+     "      |                                 ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"
+     "t.yaml:30:34: error: unknown host, switch or array 'switch-2'\n"
+     "   30 |   san-2: {from: san1.port-b, to: switch-2.8}\n"
+     "      |                                  ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"},
+    {"a reserved name", "  switch-2: {", "  all: {",
+     "t.yaml:7:3: error: 'all' cannot be the name of a switch\n"
+     "    7 |   all: {ports: 8, mtu: 9216}\n"
+     "      |   ^^^\n"
+     "      = help: 'all', 'each', 'end' and words for truth values are reserved\n"
+     "t.yaml:27:33: error: unknown host, switch or array 'switch-2'\n"
+     "   27 |   hv1-2: {from: hv1.iscsi2, to: switch-2.1}\n"
+     "      |                                 ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"
+     "t.yaml:30:34: error: unknown host, switch or array 'switch-2'\n"
+     "   30 |   san-2: {from: san1.port-b, to: switch-2.8}\n"
+     "      |                                  ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"},
+    {"a truth value as a name", "  switch-2: {", "  on: {",
+     "t.yaml:7:3: error: 'on' cannot be the name of a switch\n"
+     "    7 |   on: {ports: 8, mtu: 9216}\n"
+     "      |   ^^\n"
+     "      = help: 'all', 'each', 'end' and words for truth values are reserved\n"
+     "t.yaml:27:33: error: unknown host, switch or array 'switch-2'\n"
+     "   27 |   hv1-2: {from: hv1.iscsi2, to: switch-2.1}\n"
+     "      |                                 ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"
+     "t.yaml:30:34: error: unknown host, switch or array 'switch-2'\n"
+     "   30 |   san-2: {from: san1.port-b, to: switch-2.8}\n"
+     "      |                                  ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"},
+    {"a name that is too long", "  switch-2: {",
+     "  ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss: {",
+     "t.yaml:7:3: error: the name of a switch must have 1 to 41 characters\n"
+     "    7 |   ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss: {ports: 8, mtu: "
+     "9216}\n"
+     "      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: shorten it; 'about' has room for more\n"
+     "t.yaml:27:33: error: unknown host, switch or array 'switch-2'\n"
+     "   27 |   hv1-2: {from: hv1.iscsi2, to: switch-2.1}\n"
+     "      |                                 ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"
+     "t.yaml:30:34: error: unknown host, switch or array 'switch-2'\n"
+     "   30 |   san-2: {from: san1.port-b, to: switch-2.8}\n"
+     "      |                                  ^^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"},
+    {"one name for two parts", "  kvm-1: {", "  hv1: {",
+     "t.yaml:26:3: error: two cables are called 'hv1-1'\n"
+     "   26 |   hv1-1: {from: hv1.iscsi1, to: switch-1.1}\n"
+     "      |   ^^^^^\n"
+     "      = help: give one of them another name\n"
+     "t.yaml:27:3: error: two cables are called 'hv1-2'\n"
+     "   27 |   hv1-2: {from: hv1.iscsi2, to: switch-2.1}\n"
+     "      |   ^^^^^\n"
+     "      = help: give one of them another name\n"},
+    {"one name for a host and a cable", "  hv1-2: {", "  hv1: {",
+     "t.yaml:27:3: error: 'hv1' is the name of a host and of a cable\n"
+     "   27 |   hv1: {from: hv1.iscsi2, to: switch-2.1}\n"
+     "      |   ^^^\n"
+     "      = help: give one of them another name\n"},
+    {"one name for a NIC and a disk", "own: {size: 64 MiB}", "port-a: {size: 64 MiB}",
+     "t.yaml:24:49: error: 'san1.port-a' is already the name of a NIC\n"
+     "   24 |     disks: {store: {size: 1 GiB, shared: true}, port-a: {size: 64 MiB}}\n"
+     "      |                                                 ^^^^^^\n"
+     "      = help: give one of them another name\n"},
+    {"an address without prefix", "10.0.0.101/24", "10.0.0.101",
+     "t.yaml:23:30: error: 'address' is no IPv4 address: '10.0.0.101'\n"
+     "   23 |     nics: {port-a: {address: 10.0.0.101}, port-b: {address: 10.0.0.102/24}}\n"
+     "      |                              ^^^^^^^^^^\n"
+     "      = help: say how long the subnet's prefix is: '10.0.0.101/24'\n"},
+    {"an address that is none", "10.0.0.101/24", "10.0.0.400/24",
+     "t.yaml:23:30: error: 'address' is no IPv4 address: '10.0.0.400/24'\n"
+     "   23 |     nics: {port-a: {address: 10.0.0.400/24}, port-b: {address: 10.0.0.102/24}}\n"
+     "      |                              ^^^^^^^^^^^^^\n"
+     "      = help: write it with the length of its subnet's prefix: '172.16.0.53/24'\n"},
+    {"the network's own address", "10.0.0.101/24", "10.0.0.0/24",
+     "t.yaml:23:30: error: '10.0.0.0/24' cannot be the address of a NIC\n"
+     "   23 |     nics: {port-a: {address: 10.0.0.0/24}, port-b: {address: 10.0.0.102/24}}\n"
+     "      |                              ^^^^^^^^^^^\n"
+     "      = help: it is the network's own; the first host is one more\n"},
+    {"the broadcast address", "10.0.0.101/24", "10.0.0.255/24",
+     "t.yaml:23:30: error: '10.0.0.255/24' cannot be the address of a NIC\n"
+     "   23 |     nics: {port-a: {address: 10.0.0.255/24}, port-b: {address: 10.0.0.102/24}}\n"
+     "      |                              ^^^^^^^^^^^^^\n"
+     "      = help: it is the subnet's broadcast; the last host is one less\n"},
+    {"a loopback address", "10.0.0.101/24", "127.0.0.1/24",
+     "t.yaml:23:30: error: '127.0.0.1/24' cannot be the address of a NIC\n"
+     "   23 |     nics: {port-a: {address: 127.0.0.1/24}, port-b: {address: 10.0.0.102/24}}\n"
+     "      |                              ^^^^^^^^^^^^\n"
+     "      = help: take one of a private network: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16\n"},
+    {"a prefix without room for hosts", "10.0.0.101/24", "10.0.0.101/31",
+     "t.yaml:23:30: error: the prefix of 'address' must have 8 to 30 bits\n"
+     "   23 |     nics: {port-a: {address: 10.0.0.101/31}, port-b: {address: 10.0.0.102/24}}\n"
+     "      |                              ^^^^^^^^^^^^^\n"
+     "      = help: a subnet of 254 NICs is '/24'\n"},
+    {"an address twice", "10.0.0.102/24", "10.0.0.1/24",
+     "t.yaml:23:64: error: 'san1.port-b' has the address of 'hv1.iscsi1'\n"
+     "   23 |     nics: {port-a: {address: 10.0.0.101/24}, port-b: {address: 10.0.0.1/24}}\n"
+     "      |                                                                ^^^^^^^^^^^\n"
+     "      = help: 10.0.0.1/24 is taken; choose another\n"},
+    {"an address that a count reaches", "10.0.0.102/24", "10.0.0.12/24",
+     "t.yaml:23:64: error: 'san1.port-b' has the address of 'kvm-2.iscsi1'\n"
+     "   23 |     nics: {port-a: {address: 10.0.0.101/24}, port-b: {address: 10.0.0.12/24}}\n"
+     "      |                                                                ^^^^^^^^^^^^\n"
+     "      = help: 10.0.0.12/24 is taken; choose another\n"},
+    {"a subnet too small for the count", "10.0.0.11/24", "10.0.0.254/24",
+     "t.yaml:17:30: error: the subnet of 'iscsi1' has not enough addresses for 'count'\n"
+     "   17 |     nics: {iscsi1: {address: 10.0.0.254/24}}\n"
+     "      |                              ^^^^^^^^^^^^^\n"
+     "      = help: choose a shorter prefix, like /16, or a lower first address\n"},
+    {"a MAC address that is none", "{address: 10.0.0.101/24}",
+     "{address: 10.0.0.101/24, mac: 02-00-00-00-00-01}",
+     "t.yaml:23:50: error: 'mac' is no MAC address: '02-00-00-00-00-01'\n"
+     "   23 | ... {port-a: {address: 10.0.0.101/24, mac: 02-00-00-00-00-01}, port-b: {address: "
+     "10.0.0.102/24}}\n"
+     "      |                                            ^^^^^^^^^^^^^^^^^\n"
+     "      = help: write six pairs of small hexadecimal digits: '02:00:00:00:00:01'\n"},
+    {"a MAC address of a group", "{address: 10.0.0.101/24}",
+     "{address: 10.0.0.101/24, mac: '01:00:00:00:00:01'}",
+     "t.yaml:23:50: error: '01:00:00:00:00:01' is an address of a group\n"
+     "   23 | ... {port-a: {address: 10.0.0.101/24, mac: '01:00:00:00:00:01'}, port-b: {address: "
+     "10.0.0.102/24}}\n"
+     "      |                                            ^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: the first pair of a NIC's own address is even: '02:...'\n"},
+    {"a MAC address twice", "{address: 10.0.0.101/24}",
+     "{address: 10.0.0.101/24, mac: '02:00:0a:00:00:01'}",
+     "t.yaml:23:50: error: 'san1.port-a' has the MAC address of 'hv1.iscsi1'\n"
+     "   23 | ... {port-a: {address: 10.0.0.101/24, mac: '02:00:0a:00:00:01'}, port-b: {address: "
+     "10.0.0.102/24}}\n"
+     "      |                                            ^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: give each NIC its own\n"},
+    {"one MAC address for a count of hosts", "{address: 10.0.0.11/24}",
+     "{address: 10.0.0.11/24, mac: '02:00:00:00:00:01'}",
+     "t.yaml:17:49: error: one 'mac' cannot be that of several hosts\n"
+     "   17 |     nics: {iscsi1: {address: 10.0.0.11/24, mac: '02:00:00:00:00:01'}}\n"
+     "      |                                                 ^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: leave it out: each NIC gets one made from its address\n"},
+    {"an iSCSI name that is none", "target: iqn.2026-01.com.example:san1", "target: san1",
+     "t.yaml:22:13: error: 'target' is no iSCSI name: 'san1'\n"
+     "   22 |     target: san1\n"
+     "      |             ^^^^\n"
+     "      = help: write one like 'iqn.2026-01.com.example:san1', in lower case, at most 223 "
+     "characters\n"},
+    {"a disk of no whole blocks", "size: 64 MiB", "size: 67108865 B",
+     "t.yaml:24:61: error: 'size' must be whole blocks of 512 B\n"
+     "   24 |     disks: {store: {size: 1 GiB, shared: true}, own: {size: 67108865 B}}\n"
+     "      |                                                             ^^^^^^^^^^\n"
+     "      = help: write it in MiB or GiB\n"},
+    {"a block size that disks do not have", "{size: 64 MiB}", "{size: 64 MiB, block: 1 KiB}",
+     "t.yaml:24:76: error: 'block' must be 512 B or 4 KiB\n"
+     "   24 |     disks: {store: {size: 1 GiB, shared: true}, own: {size: 64 MiB, block: 1 KiB}}\n"
+     "      |                                                                            ^^^^^\n"
+     "      = help: choose one of them\n"},
+    {"a profile that is not there", "profile: windows-server-2022", "profile: windows-server-2202",
+     "t.yaml:10:14: error: unknown profile 'windows-server-2202': there is no "
+     "'profiles/windows-server-2202.yaml'\n"
+     "   10 |     profile: windows-server-2202\n"
+     "      |              ^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: did you mean 'windows-server-2022'?\n"},
+    {"a profile outside of the folder", "profile: windows-server-2022", "profile: ../windows",
+     "t.yaml:10:14: error: '../windows' cannot be the name of a profile\n"
+     "   10 |     profile: ../windows\n"
+     "      |              ^^^^^^^^^^\n"
+     "      = help: name a file of 'profiles/' without '.yaml': 'windows-server-2022'\n"},
+    {"a host with an array's profile", "profile: windows-server-2022", "profile: array-generic",
+     "t.yaml:10:14: error: 'array-generic' is a profile of arrays\n"
+     "   10 |     profile: array-generic\n"
+     "      |              ^^^^^^^^^^^^^\n"
+     "      = help: a host needs one of hosts, like 'windows-server-2022'\n"},
+    {"an array with a host's profile", "profile: array-generic", "profile: windows-server-2022",
+     "t.yaml:21:14: error: 'windows-server-2022' is a profile of hosts\n"
+     "   21 |     profile: windows-server-2022\n"
+     "      |              ^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: an array needs one of arrays, like 'array-generic'\n"},
+    {"an override that the profile does not have", "multipath: {policy: round-robin}",
+     "multipath: {polizy: round-robin}",
+     "t.yaml:13:17: error: unknown key 'polizy'\n"
+     "   13 |     multipath: {polizy: round-robin}\n"
+     "      |                 ^^^^^^\n"
+     "      = help: did you mean 'policy'?\n"},
+    {"overrides that contradict each other", "multipath: {policy: round-robin}",
+     "path: {nop-interval: 5 s}",
+     "t.yaml:13:26: error: 'nop-interval' is set without a time-out\n"
+     "   13 |     path: {nop-interval: 5 s}\n"
+     "      |                          ^^^\n"
+     "      = help: set 'nop-timeout', or 'nop-interval: 0 s'\n"},
+    {"bursts that contradict each other", "multipath: {policy: round-robin}",
+     "iscsi: {first-burst: 1 MiB}",
+     "t.yaml:13:26: error: 'first-burst' is longer than 'max-burst'\n"
+     "   13 |     iscsi: {first-burst: 1 MiB}\n"
+     "      |                          ^^^^^\n"
+     "      = help: RFC 7143, 13.14: FirstBurstLength must not exceed MaxBurstLength\n"},
+    {"a session from a NIC of nobody", "from: iscsi2, to: san1.port-b",
+     "from: iscsi3, to: san1.port-b",
+     "t.yaml:12:56: error: unknown NIC of this host 'iscsi3'\n"
+     "   12 |     sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi3, to: san1.port-b}]\n"
+     "      |                                                        ^^^^^^\n"
+     "      = help: did you mean 'iscsi1'?\n"},
+    {"a session to a NIC of nobody", "to: san1.port-b", "to: san1.port-c",
+     "t.yaml:12:68: error: unknown NIC of an array 'san1.port-c'\n"
+     "   12 |     sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: san1.port-c}]\n"
+     "      |                                                                    ^^^^^^^^^^^\n"
+     "      = help: did you mean 'san1.port-a'?\n"},
+    {"a session to a NIC of a host", "to: san1.port-b", "to: hv1.iscsi1",
+     "t.yaml:12:68: error: 'hv1.iscsi1' is no NIC of an array\n"
+     "   12 |     sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: hv1.iscsi1}]\n"
+     "      |                                                                    ^^^^^^^^^^\n"
+     "      = help: a session leads to a target portal, like 'san1.port-a'\n"},
+    {"a session from a NIC without address", "iscsi2: {address: 10.0.0.2/24}",
+     "iscsi2: {mtu: 9000}",
+     "t.yaml:12:56: error: 'hv1.iscsi2' has no address for a session\n"
+     "   12 |     sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: san1.port-b}]\n"
+     "      |                                                        ^^^^^^\n"
+     "      = help: give that NIC an address: 'address: 172.16.0.53/24'\n"},
+    {"a session between subnets", "10.0.0.102/24", "10.0.1.102/24",
+     "t.yaml:12:68: error: 'hv1.iscsi2' (10.0.0.2/24) and 'san1.port-b' (10.0.1.102/24) are in "
+     "different subnets\n"
+     "   12 |     sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: san1.port-b}]\n"
+     "      |                                                                    ^^^^^^^^^^^\n"
+     "      = help: there is no router in a SAN: both ends of a session need one subnet\n"},
+    {"a session twice", "{from: iscsi2, to: san1.port-b}", "{from: iscsi1, to: san1.port-a}",
+     "t.yaml:12:49: error: the session 'hv1.iscsi1>san1.port-a' is here twice\n"
+     "   12 |     sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi1, to: san1.port-a}]\n"
+     "      |                                                 ^\n"
+     "      = help: a second session over the same path adds no path: remove one\n"},
+    {"a cable with one end", "{from: san1.port-b, to: switch-2.8}", "{from: san1.port-b}",
+     "t.yaml:30:3: error: cable 'san-2' lacks 'to'\n"
+     "   30 |   san-2: {from: san1.port-b}\n"
+     "      |   ^^^^^\n"
+     "      = help: add 'to:' (a NIC or a switch port: 'switch-1.1')\n"},
+    {"two cables in one port", "to: switch-1.2", "to: switch-1.1",
+     "t.yaml:28:33: error: cable 'hv1-1' is already in 'switch-1.1'\n"
+     "   28 |   kvm-1: {from: kvm.iscsi1, to: switch-1.1}\n"
+     "      |                                 ^^^^^^^^^^\n"
+     "      = help: one cable fits: choose another port\n"},
+    {"two cables in one NIC", "from: hv1.iscsi2", "from: hv1.iscsi1",
+     "t.yaml:27:17: error: cable 'hv1-1' is already in 'hv1.iscsi1'\n"
+     "   27 |   hv1-2: {from: hv1.iscsi1, to: switch-2.1}\n"
+     "      |                 ^^^^^^^^^^\n"
+     "      = help: one cable fits: choose another NIC\n"},
+    {"a port that the switch does not have", "to: switch-1.8", "to: switch-1.9",
+     "t.yaml:29:43: error: 'switch-1' has no port '9'\n"
+     "   29 |   san-1: {from: san1.port-a, to: switch-1.9}\n"
+     "      |                                           ^\n"
+     "      = help: its ports are 1 to 8\n"},
+    {"a cable to a box that is not there", "to: switch-1.8", "to: swich-1.8",
+     "t.yaml:29:34: error: unknown host, switch or array 'swich-1'\n"
+     "   29 |   san-1: {from: san1.port-a, to: swich-1.8}\n"
+     "      |                                  ^^^^^^^^^\n"
+     "      = help: did you mean 'switch-1'?\n"},
+    {"a cable to a NIC that is not there", "from: hv1.iscsi2", "from: hv1.iscsi22",
+     "t.yaml:27:21: error: 'hv1' has no NIC 'iscsi22'\n"
+     "   27 |   hv1-2: {from: hv1.iscsi22, to: switch-2.1}\n"
+     "      |                     ^^^^^^^\n"
+     "      = help: did you mean 'iscsi2'?\n"},
+    {"a cable to a whole box", "to: switch-1.8", "to: switch-1",
+     "t.yaml:29:34: error: 'switch-1' is neither a NIC nor a switch port\n"
+     "   29 |   san-1: {from: san1.port-a, to: switch-1}\n"
+     "      |                                  ^^^^^^^^\n"
+     "      = help: write 'hv1.iscsi1' or 'switch-1.24'\n"},
+    {"the cables of a count in one NIC", "to: switch-1.2", "to: san1.port-a",
+     "t.yaml:28:33: error: 2 cables cannot end in one NIC\n"
+     "   28 |   kvm-1: {from: kvm.iscsi1, to: san1.port-a}\n"
+     "      |                                 ^^^^^^^^^^^\n"
+     "      = help: lead the cables of a host with 'count' to ports of a switch\n"},
+    {"more hosts than ports", "to: switch-1.2", "to: switch-1.8",
+     "t.yaml:28:33: error: 'switch-1' has not enough ports for 'count'\n"
+     "   28 |   kvm-1: {from: kvm.iscsi1, to: switch-1.8}\n"
+     "      |                                 ^^^^^^^^^^\n"
+     "      = help: give it more ports, or begin at a lower one\n"
+     "t.yaml:29:34: error: cable 'kvm-1-1' is already in 'switch-1.8'\n"
+     "   29 |   san-1: {from: san1.port-a, to: switch-1.8}\n"
+     "      |                                  ^^^^^^^^^^\n"
+     "      = help: one cable fits: choose another port\n"},
+    {"a loop of switches", "  san-2: {from: san1.port-b, to: switch-2.8}",
+     "  san-2: {from: san1.port-b, to: switch-2.8}\n"
+     "  isl-1: {from: switch-1.4, to: switch-2.4}\n"
+     "  isl-2: {from: switch-1.5, to: switch-2.5}",
+     "t.yaml:32:3: error: cable 'isl-2' closes a loop of switches\n"
+     "   32 |   isl-2: {from: switch-1.5, to: switch-2.5}\n"
+     "      |   ^^^^^\n"
+     "      = help: no spanning tree is simulated: frames would circle for ever; remove it\n"},
+    {"too many hosts", "count: 2", "count: 1001",
+     "t.yaml:16:12: error: 'count' must be 1 to 1000, not 1001\n"
+     "   16 |     count: 1001\n"
+     "      |            ^^^^\n"
+     "      = help: choose a value in that range\n"},
+    {"a file of another kind", "kind: topology", "kind: profile",
+     "t.yaml:1:7: error: 'kind' must be 'topology', not 'profile'\n"
+     "    1 | kind: profile\n"
+     "      |       ^^^^^^^\n"
+     "      = help: is this the right kind of file?\n"},
+    {"a format of the future", "format: 1", "format: 2",
+     "t.yaml:2:9: error: 'format' must be '1', not '2'\n"
+     "    2 | format: 2\n"
+     "      |         ^\n"
+     "      = help: this program knows format 1; a newer program may know more\n"},
+};
+
+static struct change_row warned[] = {
+    {"a NIC without a cable is worth a warning", "  san-2: {from: san1.port-b, to: switch-2.8}\n",
+     "",
+     "t.yaml:23:46: warning: no cable is in 'san1.port-b'\n"
+     "   23 |     nics: {port-a: {address: 10.0.0.101/24}, port-b: {address: 10.0.0.102/24}}\n"
+     "      |                                              ^^^^^^\n"
+     "      = help: add one under 'cables', or remove the NIC\n"},
+    {"a session that no cables carry is worth a warning", "to: switch-2.8", "to: switch-1.7",
+     "t.yaml:11:44: warning: no cables lead from 'hv1.iscsi2' to 'san1.port-b'\n"
+     "   11 |     nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24}}\n"
+     "      |                                            ^^^^^^\n"
+     "      = help: the session between them can never log in\n"},
+};
+
+static void tells_what_is_wrong(void **state)
+{
+    const struct change_row *row = *state;
+    char *topology = replaced(good_topology, row->find, row->with);
+    struct test_reader reader = test_reader_of(topology, good_scenario);
+
+    expect_errors(&reader, NULL, 0, row->expected);
+    free(topology);
+}
+
+int main(void)
+{
+    TEST_ROWS(refused, tells_what_is_wrong);
+    TEST_ROWS(warned, tells_what_is_wrong);
+    return TEST_RUN("lab.topology_refusals");
+}
