@@ -35,7 +35,8 @@ struct portal_node_config {
 };
 
 struct portal_node *portal_node_new(const struct portal_node_config *config);
-/* Ends all connections (RST) and the target; the device is the caller's. */
+/* Ends all connections (RST) and the target; the device is the caller's. It is crashed if it still
+ * has tasks from here. */
 void portal_node_free(struct portal_node *node);
 
 /* Listens on every portal; false: one of them could not ('*ret_portal_index' is the first). Portals

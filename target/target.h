@@ -10,7 +10,8 @@
  * One target is all the iSCSI that an array offers; every portal leads to it. It asks no clock and
  * does no I/O. What happens outside a call of the owner (a task of the device ends, another
  * connection drops this one) makes a connection *restless*: the owner hears of it once by
- * on_restless and later drains all connections that target_next_restless() names.
+ * on_restless, and later calls conn_wake() for and drains every one that target_next_restless()
+ * names.
  */
 #pragma once
 
