@@ -83,7 +83,9 @@ static void tear_down(struct host *host, bool aborts_streams)
         path_free(p->path); /* before the scan, whose command may be inside */
         p->path = NULL;
         scan_fini(&p->scan);
-        p->disk_count = 0;
+        free(p->ways);
+        p->ways = NULL;
+        p->way_count = 0;
     }
     for (uint32_t i = 0; i < host->disk_count; i++) {
         struct host_disk *d = host->disks[i];

@@ -233,65 +233,98 @@ static struct host_disk *disk_of_unit(struct host *host, const struct scan_lun *
     return d;
 }
 
-static bool leads_to(const struct host_path *p, uint32_t disk)
+static struct host_way *way_to(const struct host_path *p, uint32_t disk)
 {
-    for (uint32_t i = 0; i < p->disk_count; i++) {
-        if (p->disks[i] == disk)
+    for (uint32_t i = 0; i < p->way_count; i++) {
+        if (p->ways[i].disk == disk)
+            return &p->ways[i];
+    }
+    return NULL;
+}
+
+/* Did this LUN answer as this unit in the scan that is done? */
+static bool was_found(const struct scan *scan, const struct scan_lun *who, uint64_t lun)
+{
+    for (uint32_t i = 0; i < scan->lun_count; i++) {
+        if (scan->luns[i].is_disk && scan->luns[i].lun == lun && is_same_unit(&scan->luns[i], who))
             return true;
     }
     return false;
 }
 
-/* Has each disk that this path led to answered again, at the same LUN? (Rule P10.) */
-static bool is_as_before(const struct host_path *p)
+/* Rule P10: what is held for a disk must not go out when its LUN is another one now, or gone. The
+ * ways that are still right open again with their arrivals. */
+static void close_wrong_ways(struct host_path *p)
 {
-    for (uint32_t i = 0; i < p->disk_count; i++) {
-        const struct scan_lun *before = &p->line.host->disks[p->disks[i]]->who;
-        bool is_found = false;
+    struct host *host = p->line.host;
+    bool is_refused = false;
 
-        for (uint32_t j = 0; j < p->scan.lun_count && !is_found; j++) {
-            const struct scan_lun *now = &p->scan.luns[j];
+    for (uint32_t i = 0; i < p->way_count; i++) {
+        struct host_way *way = &p->ways[i];
+        struct host_disk *d = host->disks[way->disk];
 
-            is_found = now->is_disk && now->lun == before->lun && is_same_unit(now, before);
+        if (!way->is_open || was_found(&p->scan, &d->who, way->lun))
+            continue;
+        if (!is_refused) {
+            path_refuse(p->path, "identity changed", now_of(host));
+            host_hear_path(p); /* before anything arrives */
         }
-        if (!is_found)
-            return false;
+        is_refused = true;
+        way->is_open = false;
+        mpath_remove_path(d->mpath, p->index, "identity changed", now_of(host));
+        host_mark_disk(d);
     }
-    return true;
+}
+
+static struct host_way *open_way(struct host_path *p, struct host_disk *d, uint64_t lun)
+{
+    struct host_way *way = way_to(p, d->index);
+
+    if (way) {
+        /* The same disk at another LUN number: mpath knows one number per path. */
+        if (way->lun != lun)
+            return NULL;
+    } else {
+        if (!mpath_add_path(d->mpath, p->index, lun, p->session->is_preferred))
+            return NULL;
+        p->ways = mem_resize(p->ways, p->way_count + 1, sizeof(*p->ways));
+        way = &p->ways[p->way_count++];
+        *way = (struct host_way){.disk = d->index, .lun = lun};
+    }
+    way->is_open = true;
+    return way;
 }
 
 static void unit_found(struct host_path *p, const struct scan_lun *who)
 {
     struct host *host = p->line.host;
     struct host_disk *d = disk_of_unit(host, who);
+    struct host_way *way = open_way(p, d, who->lun);
 
-    if (!leads_to(p, d->index)) {
-        if (!mpath_add_path(d->mpath, p->index, who->lun, p->session->is_preferred))
-            return;
-        p->disks[p->disk_count++] = d->index;
-    }
-    /* False: it answers as another disk, and mpath has taken the path out of use. */
-    if (!mpath_path_arrived(d->mpath, p->index, &who->identity, now_of(host)))
-        path_refuse(p->path, "identity changed", now_of(host));
+    if (!way)
+        return;
+    /* False: its size is another one, and mpath has taken the path out of use. */
+    way->is_open = mpath_path_arrived(d->mpath, p->index, &who->identity, now_of(host));
     host_mark_disk(d);
+}
+
+static bool is_repeated(const struct scan *scan, uint32_t lun_index)
+{
+    for (uint32_t i = 0; i < lun_index; i++) {
+        if (scan->luns[i].is_disk && is_same_unit(&scan->luns[i], &scan->luns[lun_index]))
+            return true;
+    }
+    return false;
 }
 
 void host_path_scanned(struct host_path *p)
 {
-    int64_t now_ns = now_of(p->line.host);
-
-    if (!is_as_before(p))
-        path_refuse(p->path, "identity changed", now_ns);
+    close_wrong_ways(p);
     for (uint32_t i = 0; i < p->scan.lun_count; i++) {
-        bool is_twice = false;
-
-        for (uint32_t j = 0; j < i; j++)
-            is_twice = is_twice || (p->scan.luns[j].is_disk &&
-                                    is_same_unit(&p->scan.luns[j], &p->scan.luns[i]));
-        if (p->scan.luns[i].is_disk && !is_twice)
+        if (p->scan.luns[i].is_disk && !is_repeated(&p->scan, i))
             unit_found(p, &p->scan.luns[i]);
     }
-    path_admit(p->path, now_ns);
+    path_admit(p->path, now_of(p->line.host));
     host_mark_path(p);
 }
 
@@ -299,9 +332,11 @@ void host_path_news(struct host_path *p, enum path_news news, const char *reason
 {
     struct host *host = p->line.host;
 
-    for (uint32_t i = 0; i < p->disk_count; i++) {
-        struct host_disk *d = host->disks[p->disks[i]];
+    for (uint32_t i = 0; i < p->way_count; i++) {
+        struct host_disk *d = host->disks[p->ways[i].disk];
 
+        if (!p->ways[i].is_open)
+            continue;
         mpath_path_news(d->mpath, p->index, news, reason, now_of(host));
         host_mark_disk(d);
     }

@@ -22,6 +22,13 @@ struct line {
     bool is_paused;
 };
 
+/* A path to one of the disks behind it. */
+struct host_way {
+    uint32_t disk;
+    uint64_t lun;
+    bool is_open; /* by the last scan the disk is there; else mpath knows the path as removed */
+};
+
 struct host_path {
     struct line line;
     struct link_watch watch;
@@ -30,8 +37,8 @@ struct host_path {
     struct path *path; /* owned; NULL while the host is off or discovers */
     struct scan scan;
     uint8_t isid[ISID_BYTES];
-    uint32_t disks[SCAN_LUNS_MOST]; /* numbers of the disks that it leads to */
-    uint32_t disk_count;
+    struct host_way *ways; /* owned: the disks that it ever led to since the host booted */
+    uint32_t way_count;
     bool is_dirty; /* in the list of those to drain */
     struct host_path *next_dirty;
 };
@@ -81,7 +88,9 @@ void host_rearm(struct host *host, struct timer *timer, int64_t at_ns);
 void host_path_init(struct host *host, uint32_t path_index);
 void host_begin_discovery(struct host *host);
 void host_end_discovery(struct host *host);
-/* Takes what a path has to say and to send. */
+/* Hears what the path has to say, now. */
+void host_hear_path(struct host_path *p);
+/* Takes all that a path has to say and to send. */
 void host_drain_path(struct host_path *p);
 
 /* host_disks.c */

@@ -235,20 +235,25 @@ static void command_came_back(struct host_path *p, struct command *command)
     scan_command_done(&p->scan, now_ns);
 }
 
-static void go_on_scanning(struct host_path *p)
+/* True: something happened, and may have consequences. */
+static bool go_on_scanning(struct host_path *p)
 {
-    struct command *command;
     int64_t now_ns = now_of(p->line.host);
+    struct command *command = scan_next(&p->scan, now_ns);
 
-    while ((command = scan_next(&p->scan, now_ns)))
+    if (command)
         path_submit_scan(p->path, command, now_ns);
     if (p->scan.state == SCAN_DONE) {
         p->scan.state = SCAN_IDLE;
         host_path_scanned(p);
-    } else if (p->scan.state == SCAN_FAILED) {
+        return true;
+    }
+    if (p->scan.state == SCAN_FAILED) {
         p->scan.state = SCAN_IDLE;
         path_drop(p->path, "scan failed", now_ns);
+        return true;
     }
+    return command != NULL;
 }
 
 /* PDUs are told in the order of the connection; those of a stream before its end. */
@@ -276,20 +281,24 @@ static void send_what_there_is(struct host_path *p)
     }
 }
 
-void host_drain_path(struct host_path *p)
+void host_hear_path(struct host_path *p)
 {
     struct path_event event;
-    struct command *command;
 
     trace_pdus(p);
     while (path_next_event(p->path, &event))
         path_told(p, &event);
+}
+
+void host_drain_path(struct host_path *p)
+{
+    struct command *command;
+
+    host_hear_path(p);
     while ((command = path_next_done(p->path)))
         command_came_back(p, command);
-    if (p->scan.state != SCAN_IDLE) {
-        go_on_scanning(p);
-        host_mark_path(p); /* for what followed from it; ends as soon as nothing does */
-    }
+    if (p->scan.state != SCAN_IDLE && go_on_scanning(p))
+        host_mark_path(p);
     send_what_there_is(p);
     regulate(&p->line, path_room(p->path));
     host_rearm(p->line.host, &p->line.timer,
