@@ -5,59 +5,11 @@
 
 #include "lab/scenario.h"
 #include "sim/core/mem.h"
+#include "tests/lab/small_san.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char good_topology[] =
-    "kind: topology\n"
-    "format: 1\n"
-    "name: small\n"
-    "defaults: {mtu: 9000, cable: {speed: 10 Gbit/s, length: 5 m}}\n"
-    "switches:\n"
-    "  switch-1: {ports: 8, boot-time: 90 s}\n"
-    "  switch-2: {ports: 8, mtu: 9216}\n"
-    "hosts:\n"
-    "  hv1:\n"
-    "    profile: windows-server-2022\n"
-    "    nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24}}\n"
-    "    sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: san1.port-b}]\n"
-    "    multipath: {policy: round-robin}\n"
-    "  kvm:\n"
-    "    profile: linux-6.1-dm-multipath\n"
-    "    count: 2\n"
-    "    nics: {iscsi1: {address: 10.0.0.11/24}}\n"
-    "    sessions: [{from: iscsi1, to: san1.port-a}]\n"
-    "arrays:\n"
-    "  san1:\n"
-    "    profile: array-generic\n"
-    "    target: iqn.2026-01.com.example:san1\n"
-    "    nics: {port-a: {address: 10.0.0.101/24}, port-b: {address: 10.0.0.102/24}}\n"
-    "    disks: {store: {size: 1 GiB, shared: true}, own: {size: 64 MiB}}\n"
-    "cables:\n"
-    "  hv1-1: {from: hv1.iscsi1, to: switch-1.1}\n"
-    "  hv1-2: {from: hv1.iscsi2, to: switch-2.1}\n"
-    "  kvm-1: {from: kvm.iscsi1, to: switch-1.2}\n"
-    "  san-1: {from: san1.port-a, to: switch-1.8}\n"
-    "  san-2: {from: san1.port-b, to: switch-2.8}\n";
-
-static const char good_scenario[] =
-    "kind: scenario\n"
-    "format: 1\n"
-    "name: story\n"
-    "topology: t.yaml\n"
-    "run-for: 100 s\n"
-    "load:\n"
-    "  work: {hosts: all, disk: san1.store, reads: 70 %, size: 8 KiB, rate: 500 per s}\n"
-    "steps:\n"
-    "  - {at: 60 s, name: dies, power-off: switch-1}\n"
-    "  - {after: dies + 10 s, name: returns, power-on: switch-1}\n"
-    "expect:\n"
-    "  - {name: no errors, measure: io-errors, of: each host, exactly: 0}\n"
-    "  - {name: short, measure: longest-io, of: hv1, from: dies, until: dies + 30 s, at-most: 20 "
-    "s}\n"
-    "  - {name: two, measure: paths-usable, of: hv1, when: end, exactly: 2}\n";
 
 /* Serves 't.yaml' and 's.yaml' from memory, profiles from 'profile' or the source tree. */
 struct test_reader {
