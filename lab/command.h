@@ -12,7 +12,7 @@
 #define RESULTS_DEFAULT "results/lab.db"
 
 /* argv[0] is the command's name. */
-int command_run(int argc, char **argv);
-int command_check(int argc, char **argv);
-int command_report(int argc, char **argv);
-int command_schema(int argc, char **argv);
+int run_command(int argc, char **argv);
+int check_command(int argc, char **argv);
+int report_command(int argc, char **argv);
+int schema_command(int argc, char **argv);

@@ -34,7 +34,7 @@ static void check_topology(const char *path, struct errors *errors)
     file_set_fini(&files);
 }
 
-int command_check(int argc, char **argv)
+int check_command(int argc, char **argv)
 {
     struct errors errors;
 

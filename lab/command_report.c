@@ -60,7 +60,7 @@ static int draw(const char *db, int64_t run_id, const char *out)
     return 0;
 }
 
-int command_report(int argc, char **argv)
+int report_command(int argc, char **argv)
 {
     static const struct option options[] = {{"db", required_argument, NULL, 'd'},
                                             {"run", required_argument, NULL, 'r'},

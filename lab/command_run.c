@@ -325,7 +325,7 @@ static int run_all(struct plan *plan)
     return is_whole ? plan->exit_code : EXIT_INTERRUPTED;
 }
 
-int command_run(int argc, char **argv)
+int run_command(int argc, char **argv)
 {
     struct plan plan = {.db = RESULTS_DEFAULT};
     int code = parse_options(&plan, argc, argv);

@@ -11,7 +11,7 @@ static const char help[] = "usage: iscsilab schema topology|scenario|profile [--
                            "\n"
                            "Prints the JSON Schema of a kind of file, or its reference page.\n";
 
-int command_schema(int argc, char **argv)
+int schema_command(int argc, char **argv)
 {
     bool is_markdown = argc == 3 && strcmp(argv[2], "--markdown") == 0;
 

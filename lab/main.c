@@ -10,10 +10,10 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *about;
 } commands[] = {
-    {"run", command_run, "run, record, judge scenario files"},
-    {"check", command_check, "validate topology, scenario and profile files"},
-    {"report", command_report, "draw what a run measured"},
-    {"schema", command_schema, "print the JSON Schema of a kind of file, for editors"},
+    {"run", run_command, "run, record, judge scenario files"},
+    {"check", check_command, "validate topology, scenario and profile files"},
+    {"report", report_command, "draw what a run measured"},
+    {"schema", schema_command, "print the JSON Schema of a kind of file, for editors"},
 };
 
 static void help(FILE *to)

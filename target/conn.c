@@ -65,7 +65,7 @@ static void stop_waiting(struct conn *conn)
         }
     }
     conn->waits_for = NULL;
-    session_settle(session);
+    target_session_settle(session);
 }
 
 bool conn_must_wait(struct conn *conn, struct session *session)
@@ -86,7 +86,7 @@ static void leave_session(struct conn *conn, int64_t now_ns)
 
     if (!session)
         return;
-    session_leave(session, conn);
+    target_session_leave(session, conn);
     conn->session = NULL;
     if (!session->is_over && session->conn_count == 0) {
         const struct iscsi_params *params = &session->params;
@@ -98,9 +98,9 @@ static void leave_session(struct conn *conn, int64_t now_ns)
             session->retained_until_ns =
                 time_after(now_ns, SECONDS(params->time2wait_s + (int64_t)params->time2retain_s));
         else
-            session_end(session);
+            target_session_end(session);
     }
-    session_settle(session);
+    target_session_settle(session);
 }
 
 static void end(struct conn *conn, enum conn_end why, const char *detail, bool is_orderly,
@@ -133,7 +133,7 @@ void conn_drop_all(struct session *session, enum conn_end why, int64_t now_ns)
     struct conn *next;
 
     if (!session->conns) { /* it waited to be continued */
-        session_settle(session);
+        target_session_settle(session);
         return;
     }
     for (struct conn *conn = session->conns; conn; conn = next) {
@@ -256,7 +256,7 @@ void conn_deliver_waiting(struct session *session, int64_t now_ns)
             return;
         if (session->task_requests)
             release_task_requests(session, now_ns);
-        struct waiting_request *waiting = session_next_in_order(session);
+        struct waiting_request *waiting = target_session_next_in_order(session);
 
         if (!waiting)
             return;
@@ -267,7 +267,7 @@ void conn_deliver_waiting(struct session *session, int64_t now_ns)
             conn_execute(waiting->conn, &waiting->pdu, data, waiting->header, now_ns);
         else
             buf_free(data);
-        session_free_waiting(session, waiting);
+        target_session_free_waiting(session, waiting);
     }
 }
 
@@ -282,7 +282,7 @@ static void take_request(struct conn *conn, const struct pdu *pdu, struct buf *d
         conn_execute(conn, pdu, data, header, now_ns);
         return;
     }
-    if (session_is_in_window(session, pdu->cmd_sn)) {
+    if (target_session_is_in_window(session, pdu->cmd_sn)) {
         if (pdu->cmd_sn == session->exp_cmd_sn) {
             session->exp_cmd_sn++;
             conn_execute(conn, pdu, data, header, now_ns);
@@ -290,7 +290,7 @@ static void take_request(struct conn *conn, const struct pdu *pdu, struct buf *d
                 conn_deliver_waiting(session, now_ns);
             return;
         }
-        if (session_keep(session, conn, pdu, data, header))
+        if (target_session_keep(session, conn, pdu, data, header))
             return;
     }
     conn->target->counters.ignored++;
@@ -303,13 +303,13 @@ void conn_tell_window(struct session *session)
     bool was_shut = sn_before(session->told_max_cmd_sn, session->exp_cmd_sn);
 
     if (session->is_over || !conn || conn->state != CONN_FULL_FEATURE || !was_shut ||
-        !sn_before(session->told_max_cmd_sn, session_max_cmd_sn(session)))
+        !sn_before(session->told_max_cmd_sn, target_session_max_cmd_sn(session)))
         return;
     struct reply *reply = conn_reply(conn, PDU_NOP_IN, PDU_NO_TAG, NULL);
 
     reply->pdu.ttt = PDU_NO_TAG;
     reply->has_stat_sn = false;
-    session->told_max_cmd_sn = session_max_cmd_sn(session); /* once */
+    session->told_max_cmd_sn = target_session_max_cmd_sn(session); /* once */
     target_mark_restless(conn->target, conn);
 }
 
@@ -371,8 +371,8 @@ static void take_refused(struct conn *conn, const struct pdu *pdu, int64_t now_n
         conn_data_out_damaged(conn, pdu, now_ns);
     } else if (reason != ISCSI_REJECT_DATA_DIGEST_ERROR && !pdu->is_immediate &&
                pdu_traits(pdu->opcode) & PDU_HAS_CMD_SN &&
-               session_is_in_window(session, pdu->cmd_sn)) {
-        session_plug(session, pdu->cmd_sn);
+               target_session_is_in_window(session, pdu->cmd_sn)) {
+        target_session_plug(session, pdu->cmd_sn);
         conn_deliver_waiting(session, now_ns);
     }
 }
@@ -508,7 +508,7 @@ static void send_ping(struct conn *conn, int64_t now_ns)
 {
     struct reply *reply = conn_reply(conn, PDU_NOP_IN, PDU_NO_TAG, NULL);
 
-    conn->ping_ttt = session_new_ttt(conn->session);
+    conn->ping_ttt = target_session_new_ttt(conn->session);
     conn->ping_sent_ns = now_ns;
     reply->pdu.ttt = conn->ping_ttt;
     reply->has_stat_sn = false;

@@ -18,7 +18,7 @@ void command_free(struct command *command)
     command_give_budget(command);
     if (command->conn)
         conn_unput(command->conn, &command->out);
-    session_remove_command(session, command);
+    target_session_remove_command(session, command);
     if (command->awaited_by)
         task_request_got_data(command->awaited_by);
     buf_queue_clear(&command->collected);
@@ -30,7 +30,7 @@ void command_free(struct command *command)
 void command_forget(struct command *command)
 {
     if (command->state == COMMAND_COLLECTING && command_is_owed(command))
-        session_swallow(command->session, command->itt);
+        target_session_swallow(command->session, command->itt);
     if (command->state != COMMAND_AT_DEVICE) {
         command_free(command);
         return;
@@ -114,7 +114,7 @@ static void command_came_back(struct scsi_task *task)
         command_free(command);
         conn_tell_window(session);
     }
-    session_settle(session);
+    target_session_settle(session);
 }
 
 /* ---- the way to the device ---- */
@@ -189,7 +189,7 @@ static struct command *make(struct conn *conn, const struct pdu *pdu)
     command->task.expected_bytes = pdu->command.expected_bytes;
     command->task.tag = pdu->itt;
     command->task.on_done = command_came_back;
-    session_add_command(session, command);
+    target_session_add_command(session, command);
     conn->target->counters.commands++;
     return command;
 }
@@ -201,7 +201,7 @@ static uint8_t refusal_of(const struct conn *conn, const struct pdu *pdu)
 
     if (pdu->itt == PDU_NO_TAG || (pdu->data_bytes > 0 && !pdu->command.is_write))
         return ISCSI_REJECT_INVALID_PDU_FIELD;
-    if (session_find_command(session, pdu->itt))
+    if (target_session_find_command(session, pdu->itt))
         return ISCSI_REJECT_TASK_IN_PROGRESS;
     if (pdu->is_immediate && session->immediate_commands >= CONN_MOST_IMMEDIATE)
         return ISCSI_REJECT_TOO_MANY_IMMEDIATE;

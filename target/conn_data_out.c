@@ -172,7 +172,7 @@ bool command_next_r2t(struct command *command, struct pdu *ret_pdu, int64_t now_
         &command->bursts[(command->burst_first + command->burst_count) % COMMAND_MOST_R2TS];
 
     *burst = (struct burst){
-        .ttt = session_new_ttt(session),
+        .ttt = target_session_new_ttt(session),
         .offset = planted_r2t_offset(session->target, command->asked_bytes, bytes),
         .asked_bytes = bytes,
     };
@@ -302,7 +302,7 @@ static void take_solicited(struct command *command, struct burst *burst, const s
 /* The command that a Data-Out is for; NULL: it cannot be for any. */
 static struct command *command_of(struct conn *conn, const struct pdu *pdu)
 {
-    struct command *command = session_find_command(conn->session, pdu->itt);
+    struct command *command = target_session_find_command(conn->session, pdu->itt);
 
     if (!command || command->conn != conn || command->state != COMMAND_COLLECTING)
         return NULL;
@@ -318,7 +318,7 @@ void conn_data_out(struct conn *conn, const struct pdu *pdu, struct buf *data,
 
     if (!command) {
         buf_free(data);
-        if (!session_swallows(conn->session, pdu->itt))
+        if (!target_session_swallows(conn->session, pdu->itt))
             conn_reject(conn, header, ISCSI_REJECT_INVALID_PDU_FIELD);
         return;
     }

@@ -98,7 +98,7 @@ static void enter_full_feature(struct conn *conn, struct session *session)
                        agreed->data_digest == DIGEST_CRC32C);
     framer_set_max_data(&conn->framer, agreed->max_recv_segment_bytes);
     conn->framer.max_ahs_bytes = PDU_AHS_MOST_BYTES;
-    session_join(session, conn);
+    target_session_join(session, conn);
     conn->state = CONN_FULL_FEATURE;
     conn->has_logged_in_event = true;
     conn->target->counters.logins++;
@@ -110,21 +110,21 @@ static void begin_session(struct conn *conn, int64_t now_ns)
 {
     struct target *target = conn->target;
     struct login *login = conn->login;
-    struct session *old = session_find(target, &login->key);
+    struct session *old = target_session_find(target, &login->key);
 
     if (old) {
         target->counters.reinstatements++;
-        session_end(old);
+        target_session_end(old);
         bool must_wait = conn_must_wait(conn, old); /* then it stays, else it goes right here */
 
         conn_drop_all(old, CONN_REINSTATED, now_ns);
         if (must_wait)
             return;
     }
-    old = session_find_over(target, &login->key);
+    old = target_session_find_over(target, &login->key);
     if (old && conn_must_wait(conn, old))
         return;
-    struct session *session = session_new(target, &login->key, conn->portal_index,
+    struct session *session = target_session_new(target, &login->key, conn->portal_index,
                                           login->watch.cmd_sn, &login->negotiation.agreed);
 
     if (session)
@@ -135,7 +135,7 @@ static void begin_session(struct conn *conn, int64_t now_ns)
 
 static struct session *session_of_tsih(const struct conn *conn)
 {
-    struct session *session = session_find(conn->target, &conn->login->key);
+    struct session *session = target_session_find(conn->target, &conn->login->key);
 
     return session && session->tsih == conn->login->watch.tsih ? session : NULL;
 }

@@ -51,7 +51,7 @@ void conn_logout_request(struct conn *conn, const struct pdu *pdu, const uint8_t
     conn->logout_itt = pdu->itt;
     conn->state = CONN_LOGGING_OUT;
     conn->deadline_ns = TIME_NEVER; /* the device always gives back what it has */
-    session_end(session);
+    target_session_end(session);
     if (!conn_must_wait(conn, session))
         conn_logout_go_on(conn, now_ns);
 }

@@ -90,7 +90,7 @@ static void number(const struct conn *conn, struct pdu *pdu)
         return;
     }
     pdu->exp_cmd_sn = session->exp_cmd_sn;
-    pdu->max_cmd_sn = planted_max_cmd_sn(session, session_max_cmd_sn(session));
+    pdu->max_cmd_sn = planted_max_cmd_sn(session, target_session_max_cmd_sn(session));
     session->told_max_cmd_sn = pdu->max_cmd_sn;
 }
 
@@ -135,7 +135,7 @@ static void send_reply(struct conn *conn, struct reply *reply, int64_t now_ns)
         };
         break;
     case THEN_COLD_RESET: /* the answer stands; now all connections end (11.5.1) */
-        session_end(conn->session);
+        target_session_end(conn->session);
         conn_close_when_sent(conn, CONN_RESET, "", now_ns);
         break;
     }

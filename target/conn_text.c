@@ -29,7 +29,7 @@ static void begin(struct conn *conn, uint32_t itt)
     struct negotiate_role role = {.is_discovery = conn->session->key.is_discovery != 0};
 
     conn_text_free(conn);
-    *text = (struct text_exchange){.itt = itt, .ttt = session_new_ttt(conn->session)};
+    *text = (struct text_exchange){.itt = itt, .ttt = target_session_new_ttt(conn->session)};
     text_init(&text->received, conn->target->pool, TEXT_LOGIN_MOST);
     text_init(&text->answers, conn->target->pool, TEXT_LOGIN_MOST);
     negotiate_init_text(&text->negotiation, role, &conn->params);

@@ -63,7 +63,7 @@ static void end_other_sessions(struct session *sender, int64_t now_ns)
         next = session->hh.next;
         if (session == sender)
             continue;
-        session_end(session);
+        target_session_end(session);
         conn_drop_all(session, CONN_RESET, now_ns);
     }
 }
@@ -98,7 +98,7 @@ static void came_back(struct scsi_tmf *tmf)
         finish_if_done(request);
     else
         free_request(request);
-    session_settle(session);
+    target_session_settle(session);
 }
 
 /* ---- what the functions do to commands that the device has not got ---- */
@@ -230,16 +230,16 @@ static uint8_t abort_unseen(struct conn *conn, const struct pdu *pdu)
     struct session *session = conn->session;
     uint32_t ref_cmd_sn = pdu->task_request.ref_cmd_sn;
 
-    if (!session_is_in_window(session, ref_cmd_sn) || !sn_before(ref_cmd_sn, pdu->cmd_sn))
+    if (!target_session_is_in_window(session, ref_cmd_sn) || !sn_before(ref_cmd_sn, pdu->cmd_sn))
         return ISCSI_TMF_TASK_DOES_NOT_EXIST;
-    session_plug(session, ref_cmd_sn);
+    target_session_plug(session, ref_cmd_sn);
     return ISCSI_TMF_FUNCTION_COMPLETE;
 }
 
 static void abort_task(struct conn *conn, const struct pdu *pdu)
 {
     struct session *session = conn->session;
-    struct command *command = session_find_command(session, pdu->task_request.ref_task_tag);
+    struct command *command = target_session_find_command(session, pdu->task_request.ref_task_tag);
     uint8_t response = ISCSI_TMF_FUNCTION_COMPLETE;
 
     if (!command) {
@@ -267,9 +267,9 @@ static void abort_task(struct conn *conn, const struct pdu *pdu)
 static void plug_before(struct session *session, uint32_t cmd_sn)
 {
     for (uint32_t sn = session->exp_cmd_sn; sn_before(sn, cmd_sn); sn++) {
-        if (!session_is_in_window(session, sn))
+        if (!target_session_is_in_window(session, sn))
             return;
-        session_plug(session, sn);
+        target_session_plug(session, sn);
     }
 }
 
@@ -292,7 +292,7 @@ void conn_task_request(struct conn *conn, const struct pdu *pdu, const uint8_t *
 {
     struct session *session = conn->session;
 
-    if (pdu->itt == PDU_NO_TAG || session_find_command(session, pdu->itt)) {
+    if (pdu->itt == PDU_NO_TAG || target_session_find_command(session, pdu->itt)) {
         conn_reject(conn, header, ISCSI_REJECT_INVALID_PDU_FIELD);
         return;
     }

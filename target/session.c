@@ -65,7 +65,7 @@ static struct nexus *make_nexus(struct session *session)
     return device_nexus_new(session->target->device, &config);
 }
 
-struct session *session_new(struct target *target, const struct session_key *key,
+struct session *target_session_new(struct target *target, const struct session_key *key,
                             uint32_t portal_index, uint32_t exp_cmd_sn,
                             const struct iscsi_params *params)
 {
@@ -95,7 +95,7 @@ struct session *session_new(struct target *target, const struct session_key *key
     return session;
 }
 
-struct session *session_find(struct target *target, const struct session_key *key)
+struct session *target_session_find(struct target *target, const struct session_key *key)
 {
     struct session *session = NULL;
 
@@ -103,7 +103,7 @@ struct session *session_find(struct target *target, const struct session_key *ke
     return session;
 }
 
-struct session *session_find_over(struct target *target, const struct session_key *key)
+struct session *target_session_find_over(struct target *target, const struct session_key *key)
 {
     struct session *session;
     struct session *found = NULL;
@@ -121,13 +121,13 @@ static void clear_ring(struct session *session)
     for (uint32_t i = 0; i <= session->ring_mask && session->waiting_count > 0; i++) {
         if (!session->ring[i])
             continue;
-        session_free_waiting(session, session->ring[i]);
+        target_session_free_waiting(session, session->ring[i]);
         session->ring[i] = NULL;
         session->waiting_count--;
     }
 }
 
-void session_end(struct session *session)
+void target_session_end(struct session *session)
 {
     struct target *target = session->target;
     struct command *command;
@@ -159,7 +159,7 @@ static void destroy(struct session *session)
     pool_give(target->pool, session, sizeof(*session));
 }
 
-void session_settle(struct session *session)
+void target_session_settle(struct session *session)
 {
     if (session->held_count > 0)
         return;
@@ -169,7 +169,7 @@ void session_settle(struct session *session)
         destroy(session);
 }
 
-void session_join(struct session *session, struct conn *conn)
+void target_session_join(struct session *session, struct conn *conn)
 {
     conn->session = session;
     conn->next_of_session = session->conns;
@@ -178,7 +178,7 @@ void session_join(struct session *session, struct conn *conn)
     session->retained_until_ns = TIME_NEVER;
 }
 
-void session_leave(struct session *session, struct conn *conn)
+void target_session_leave(struct session *session, struct conn *conn)
 {
     struct command *command;
     struct command *next;
@@ -193,7 +193,7 @@ void session_leave(struct session *session, struct conn *conn)
         struct waiting_request *waiting = session->ring[i];
 
         if (waiting && waiting->conn == conn)
-            session_plug(session, waiting->pdu.cmd_sn);
+            target_session_plug(session, waiting->pdu.cmd_sn);
     }
     for (struct conn **each = &session->conns; *each; each = &(*each)->next_of_session) {
         if (*each == conn) {
@@ -207,10 +207,10 @@ void session_leave(struct session *session, struct conn *conn)
 
 /* ---- the window ---- */
 
-bool session_is_in_window(const struct session *session, uint32_t cmd_sn)
+bool target_session_is_in_window(const struct session *session, uint32_t cmd_sn)
 {
     return !sn_before(cmd_sn, session->exp_cmd_sn) &&
-           !sn_before(session_max_cmd_sn(session), cmd_sn);
+           !sn_before(target_session_max_cmd_sn(session), cmd_sn);
 }
 
 static struct waiting_request **place_of(const struct session *session, uint32_t cmd_sn)
@@ -218,12 +218,12 @@ static struct waiting_request **place_of(const struct session *session, uint32_t
     return &session->ring[cmd_sn & session->ring_mask];
 }
 
-bool session_keep(struct session *session, struct conn *conn, const struct pdu *pdu,
+bool target_session_keep(struct session *session, struct conn *conn, const struct pdu *pdu,
                   struct buf *data, const uint8_t *header)
 {
     struct waiting_request **place = place_of(session, pdu->cmd_sn);
 
-    assert(session_is_in_window(session, pdu->cmd_sn));
+    assert(target_session_is_in_window(session, pdu->cmd_sn));
     if (*place)
         return false;
     *place = pool_take(session->target->pool, sizeof(**place));
@@ -233,7 +233,7 @@ bool session_keep(struct session *session, struct conn *conn, const struct pdu *
     return true;
 }
 
-void session_plug(struct session *session, uint32_t cmd_sn)
+void target_session_plug(struct session *session, uint32_t cmd_sn)
 {
     struct waiting_request **place = place_of(session, cmd_sn);
 
@@ -245,7 +245,7 @@ void session_plug(struct session *session, uint32_t cmd_sn)
     **place = (struct waiting_request){.pdu = {.cmd_sn = cmd_sn}};
 }
 
-struct waiting_request *session_next_in_order(struct session *session)
+struct waiting_request *target_session_next_in_order(struct session *session)
 {
     struct waiting_request **place = place_of(session, session->exp_cmd_sn);
     struct waiting_request *waiting = *place;
@@ -259,7 +259,7 @@ struct waiting_request *session_next_in_order(struct session *session)
     return waiting;
 }
 
-void session_free_waiting(struct session *session, struct waiting_request *waiting)
+void target_session_free_waiting(struct session *session, struct waiting_request *waiting)
 {
     buf_free(waiting->data);
     pool_give(session->target->pool, waiting, sizeof(*waiting));
@@ -274,7 +274,7 @@ static struct command **bucket_of(const struct session *session, uint32_t itt)
     return &session->buckets[(mixed ^ mixed >> 16) & session->bucket_mask];
 }
 
-struct command *session_find_command(const struct session *session, uint32_t itt)
+struct command *target_session_find_command(const struct session *session, uint32_t itt)
 {
     struct command *command = *bucket_of(session, itt);
 
@@ -283,7 +283,7 @@ struct command *session_find_command(const struct session *session, uint32_t itt
     return command;
 }
 
-void session_add_command(struct session *session, struct command *command)
+void target_session_add_command(struct session *session, struct command *command)
 {
     struct command **bucket = bucket_of(session, command->itt);
 
@@ -297,7 +297,7 @@ void session_add_command(struct session *session, struct command *command)
         session->open_commands++;
 }
 
-void session_remove_command(struct session *session, struct command *command)
+void target_session_remove_command(struct session *session, struct command *command)
 {
     struct command **each = bucket_of(session, command->itt);
 
@@ -314,19 +314,19 @@ void session_remove_command(struct session *session, struct command *command)
         session->open_commands--;
 }
 
-uint32_t session_new_ttt(struct session *session)
+uint32_t target_session_new_ttt(struct session *session)
 {
     if (++session->next_ttt == PDU_NO_TAG)
         session->next_ttt = 1;
     return session->next_ttt;
 }
 
-void session_swallow(struct session *session, uint32_t itt)
+void target_session_swallow(struct session *session, uint32_t itt)
 {
     session->swallowed[session->swallowed_next++ % SESSION_SWALLOWED] = itt;
 }
 
-bool session_swallows(const struct session *session, uint32_t itt)
+bool target_session_swallows(const struct session *session, uint32_t itt)
 {
     for (size_t i = 0; i < SESSION_SWALLOWED; i++) {
         if (session->swallowed[i] == itt)

@@ -87,26 +87,26 @@ struct session {
 
 /* Life. A new session takes its place in the target's table; there must be none with its key. NULL:
  * all TSIHs are in use. */
-struct session *session_new(struct target *target, const struct session_key *key,
+struct session *target_session_new(struct target *target, const struct session_key *key,
                             uint32_t portal_index, uint32_t exp_cmd_sn,
                             const struct iscsi_params *params);
 /* The one in the table, or the newest that is over and still held; NULL: none. */
-struct session *session_find(struct target *target, const struct session_key *key);
-struct session *session_find_over(struct target *target, const struct session_key *key);
+struct session *target_session_find(struct target *target, const struct session_key *key);
+struct session *target_session_find_over(struct target *target, const struct session_key *key);
 /* Over: tasks are aborted, the nexus is lost. Its connections are the caller's to end. */
-void session_end(struct session *session);
+void target_session_end(struct session *session);
 /* A connection joins, or leaves and takes its commands with it: nothing of them is answered. */
-void session_join(struct session *session, struct conn *conn);
-void session_leave(struct session *session, struct conn *conn);
+void target_session_join(struct session *session, struct conn *conn);
+void target_session_leave(struct session *session, struct conn *conn);
 /* Frees a session that is over and not needed any more, else tells those who wait for it. */
-void session_settle(struct session *session);
+void target_session_settle(struct session *session);
 
 /* The window. */
-static inline uint32_t session_max_cmd_sn(const struct session *session)
+static inline uint32_t target_session_max_cmd_sn(const struct session *session)
 {
     return session->exp_cmd_sn + session->max_commands - session->open_commands - 1;
 }
-bool session_is_in_window(const struct session *session, uint32_t cmd_sn);
+bool target_session_is_in_window(const struct session *session, uint32_t cmd_sn);
 
 /* The ring: requests that came before their turn. 'data' is taken over when they are kept; false:
  * the place is taken (it was received before). */
@@ -116,20 +116,20 @@ struct waiting_request {
     struct buf *data;
     uint8_t header[PDU_HEADER_BYTES];
 };
-bool session_keep(struct session *session, struct conn *conn, const struct pdu *pdu,
+bool target_session_keep(struct session *session, struct conn *conn, const struct pdu *pdu,
                   struct buf *data, const uint8_t *header);
 /* 'cmd_sn' lies in the window: it counts as received, whatever waits there is dropped. */
-void session_plug(struct session *session, uint32_t cmd_sn);
+void target_session_plug(struct session *session, uint32_t cmd_sn);
 /* The one whose turn it is, and ExpCmdSN moves on; NULL: it has not come. The caller's from now on:
- * see session_free_waiting(). */
-struct waiting_request *session_next_in_order(struct session *session);
-void session_free_waiting(struct session *session, struct waiting_request *waiting);
+ * see target_session_free_waiting(). */
+struct waiting_request *target_session_next_in_order(struct session *session);
+void target_session_free_waiting(struct session *session, struct waiting_request *waiting);
 
 /* Tasks by tag. */
-struct command *session_find_command(const struct session *session, uint32_t itt);
-void session_add_command(struct session *session, struct command *command);
-void session_remove_command(struct session *session, struct command *command);
-uint32_t session_new_ttt(struct session *session);
+struct command *target_session_find_command(const struct session *session, uint32_t itt);
+void target_session_add_command(struct session *session, struct command *command);
+void target_session_remove_command(struct session *session, struct command *command);
+uint32_t target_session_new_ttt(struct session *session);
 /* Late data of an aborted task is no error: its tag is remembered for a while. */
-void session_swallow(struct session *session, uint32_t itt);
-bool session_swallows(const struct session *session, uint32_t itt);
+void target_session_swallow(struct session *session, uint32_t itt);
+bool target_session_swallows(const struct session *session, uint32_t itt);

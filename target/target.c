@@ -53,8 +53,8 @@ static void end_all_sessions(struct target *target)
     while (target->sessions) {
         struct session *session = target->sessions;
 
-        session_end(session);
-        session_settle(session);
+        target_session_end(session);
+        target_session_settle(session);
     }
 }
 
@@ -137,8 +137,8 @@ void target_wake(struct target *target, int64_t now_ns)
         next = session->hh.next;
         if (session->retained_until_ns > now_ns)
             continue;
-        session_end(session);
-        session_settle(session);
+        target_session_end(session);
+        target_session_settle(session);
     }
 }
 
@@ -155,7 +155,7 @@ static void drop_session(struct session *session, bool is_told, int64_t now_ns)
     uint16_t time2wait_s = (uint16_t)session->params.time2wait_s;
     struct conn *next;
 
-    session_end(session); /* its memory goes with the last connection */
+    target_session_end(session); /* its memory goes with the last connection */
     for (struct conn *conn = session->conns; conn; conn = next) {
         next = conn->next_of_session;
         if (is_told) {
