@@ -116,13 +116,13 @@ uint32_t tcp_ts_now(const struct tcp_conn *conn, int64_t now_ns)
 
 void tcp_end(struct tcp_conn *conn, enum close_reason reason)
 {
+    conn->wants = 0;
     if (conn->state == TCP_CLOSED && conn->tells_ended)
-        return;
+        return; /* the first reason counts */
     tcp_enter(conn, TCP_CLOSED);
     give_back_data(conn);
     for (size_t i = 0; i < TCP_TIMER_COUNT; i++)
         conn->deadlines_ns[i] = TIME_NEVER;
-    conn->wants = 0;
     conn->tells_connected = false;
     conn->tells_room = false;
     conn->tells_finished = false;
@@ -265,7 +265,8 @@ struct buf *tcp_conn_read(struct tcp_conn *conn)
     struct buf *data = conn->received.head;
 
     conn->received = (struct buf_queue){0};
-    tcp_offer_window(conn);
+    if (data)
+        tcp_offer_window(conn);
     return data;
 }
 
@@ -319,12 +320,13 @@ void tcp_conn_abort(struct tcp_conn *conn)
     case TCP_CLOSE_WAIT:
         tcp_reset(conn, CLOSED_LOCAL);
         break;
-    case TCP_CLOSED:
     case TCP_SYN_SENT:
     case TCP_CLOSING:
     case TCP_LAST_ACK:
     case TCP_TIME_WAIT:
         tcp_end(conn, CLOSED_LOCAL);
+        break;
+    case TCP_CLOSED: /* a RST may still wait to be sent */
         break;
     }
 }

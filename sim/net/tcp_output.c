@@ -175,6 +175,7 @@ static uint32_t usable_window(const struct tcp_conn *conn)
 static void data_was_sent(struct tcp_conn *conn, int64_t now_ns)
 {
     conn->sent_at_ns = now_ns;
+    conn->wants &= (uint16_t) ~(TCP_WANT_OVERRIDE | TCP_WANT_WINDOW_PROBE | TCP_WANT_KEEPALIVE);
     if (conn->is_probing) {
         conn->is_probing = false;
         tcp_stop_timer(conn, TCP_TIMER_RETRANSMIT);
@@ -209,8 +210,10 @@ static void output_again(struct tcp_conn *conn, struct tcp_sent *sent, struct tc
 
     conn->wants &= (uint16_t)~TCP_WANT_RESEND;
     *ret_payload = tcp_send_queue_resend(&conn->send, sent, most, now_ns);
-    begin_segment(conn, segment, sent->sn, TCP_ACK | TCP_PSH, now_ns);
+    begin_segment(conn, segment, sent->sn, TCP_ACK, now_ns);
     segment->payload_bytes = tcp_sent_bytes(sent);
+    if (!sent->next && conn->send.unsent_bytes == 0)
+        segment->flags |= TCP_PSH;
     if (sent->marks & TCP_SENT_FIN)
         segment->flags |= TCP_FIN;
     conn->counters->retransmissions++;
@@ -267,7 +270,10 @@ static void restart_after_idle(struct tcp_conn *conn, int64_t now_ns)
 static void output_new(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
                        struct tcp_segment *segment, struct buf **ret_payload, int64_t now_ns)
 {
-    conn->wants &= (uint16_t)~TCP_WANT_OVERRIDE;
+    bool is_first = conn->snd_nxt == conn->snd_una;
+
+    if (is_first)
+        restart_after_idle(conn, now_ns);
     *ret_payload = tcp_send_queue_send(&conn->send, conn->snd_nxt, bytes, is_fin, now_ns);
     begin_segment(conn, segment, conn->snd_nxt, TCP_ACK, now_ns);
     segment->payload_bytes = bytes;
@@ -277,8 +283,6 @@ static void output_new(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
         segment->flags |= TCP_FIN;
         conn->fin_sent = true;
     }
-    bool is_first = conn->snd_nxt == conn->snd_una;
-
     conn->snd_nxt += bytes + is_fin;
     conn->blocked_at_ns = TIME_NEVER;
     data_was_sent(conn, now_ns);
@@ -313,8 +317,6 @@ static bool output_synchronized(struct tcp_conn *conn, struct tcp_segment *segme
         return true;
     }
     conn->wants &= (uint16_t)~TCP_WANT_RESEND;
-    if (tcp_conn_flight(conn) == 0 && conn->send.unsent_bytes > 0)
-        restart_after_idle(conn, now_ns);
     if (plan_new(conn, &bytes, &is_fin)) {
         output_new(conn, bytes, is_fin, segment, ret_payload, now_ns);
         return true;
