@@ -32,6 +32,7 @@ struct recorder {
     uint64_t broken;      /* not asked for */
     uint64_t broken_rows; /* written */
     uint64_t ios_done;
+    bool is_finished; /* what comes now is the clearing up: only broken rules are of interest */
 };
 
 static struct recorder *recorder_of(struct trace *trace)
@@ -172,6 +173,8 @@ static void on_sign(struct trace *trace, int64_t at_ns, const struct trace_sign 
     struct recorder *r = recorder_of(trace);
     const char *path = path_name(r, sign->host, sign->path);
 
+    if (r->is_finished)
+        return;
     mix(r, at_ns, (uint64_t)sign->host << 32 | sign->path);
     mix_text(r, sign->what);
     rows_put(r->rows, TABLE_SIGN,
@@ -206,6 +209,8 @@ static void on_path(struct trace *trace, int64_t at_ns, const struct trace_path 
     bool is_usable = path_state_is_usable(state);
     char text[512];
 
+    if (r->is_finished)
+        return;
     mix(r, at_ns,
         (uint64_t)change->host << 40 | (uint64_t)change->disk << 32 | change->path << 8 |
             (uint64_t)state);
@@ -372,6 +377,7 @@ bool recorder_finish(struct recorder *r, int64_t at_ns)
             if (pauses_now(r->pauses, at_ns, h, d, &pause))
                 put_pause(r, &pause);
     failover_finish(r->failover, at_ns);
+    r->is_finished = true;
     return judge_finish(r->judge, r->rows);
 }
 
