@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct discovery {
-    struct session *session; /* owned */
+    struct isession *session; /* owned */
     enum discovery_state state;
     const char *problem;
     int64_t deadline_ns;
@@ -20,14 +20,14 @@ struct discovery {
 struct discovery *discovery_new(const struct discovery_config *config, int64_t now_ns)
 {
     struct discovery *discovery = mem_new(sizeof(*discovery));
-    struct session_config session = {.initiator_name = config->initiator_name,
-                                     .offer = config->offer,
-                                     .logs_pdus = true,
-                                     .max_commands = 1,
-                                     .pool = config->pool};
+    struct isession_config session = {.initiator_name = config->initiator_name,
+                                      .offer = config->offer,
+                                      .logs_pdus = true,
+                                      .max_commands = 1,
+                                      .pool = config->pool};
 
     memcpy(session.isid, config->isid, sizeof(session.isid));
-    discovery->session = session_new(&session);
+    discovery->session = isession_new(&session);
     discovery->deadline_ns = time_after(now_ns, config->timeout_ns);
     discovery->problem = "";
     return discovery;
@@ -37,7 +37,7 @@ void discovery_free(struct discovery *discovery)
 {
     if (!discovery)
         return;
-    session_free(discovery->session);
+    isession_free(discovery->session);
     free(discovery->answer);
     free(discovery);
 }
@@ -54,76 +54,76 @@ static void fail(struct discovery *discovery, const char *problem)
 
 static void keep_answer(struct discovery *discovery)
 {
-    const char *answer = session_text_answer(discovery->session, &discovery->answer_bytes);
+    const char *answer = isession_text_answer(discovery->session, &discovery->answer_bytes);
 
     free(discovery->answer);
     discovery->answer = mem_new(discovery->answer_bytes + 1);
     memcpy(discovery->answer, answer, discovery->answer_bytes);
 }
 
-static void session_told(struct discovery *discovery, const struct session_event *event)
+static void session_told(struct discovery *discovery, const struct isession_event *event)
 {
     switch (event->kind) {
-    case SESSION_LOGGED_IN:
-        session_send_targets(discovery->session);
+    case ISESSION_LOGGED_IN:
+        isession_send_targets(discovery->session);
         break;
-    case SESSION_TEXT_DONE:
+    case ISESSION_TEXT_DONE:
         keep_answer(discovery);
-        session_logout(discovery->session, LOGOUT_SESSION);
+        isession_logout(discovery->session, ISCSI_LOGOUT_CLOSE_SESSION);
         break;
-    case SESSION_TEXT_REJECTED:
+    case ISESSION_TEXT_REJECTED:
         fail(discovery, "SendTargets was rejected");
         break;
-    case SESSION_REDIRECTED:
+    case ISESSION_REDIRECTED:
         fail(discovery, "the portal redirects discovery elsewhere");
         break;
-    case SESSION_ENDED:
-        fail(discovery, event->text[0] ? event->text : session_end_word(event->end));
+    case ISESSION_ENDED:
+        fail(discovery, event->text[0] ? event->text : isession_end_word(event->end));
         break;
-    case SESSION_LOGOUT_ASKED:
-        session_logout(discovery->session, LOGOUT_SESSION);
+    case ISESSION_LOGOUT_ASKED:
+        isession_logout(discovery->session, ISCSI_LOGOUT_CLOSE_SESSION);
         break;
-    case SESSION_TMF_DONE:
-    case SESSION_PONG:
-    case SESSION_ASYNC_SCSI:
+    case ISESSION_TMF_DONE:
+    case ISESSION_PONG:
+    case ISESSION_ASYNC_SCSI:
         break;
     }
 }
 
 static void drain(struct discovery *discovery)
 {
-    struct session_event event;
+    struct isession_event event;
 
-    while (session_next_event(discovery->session, &event))
+    while (isession_next_event(discovery->session, &event))
         session_told(discovery, &event);
 }
 
 void discovery_connected(struct discovery *discovery, int64_t now_ns)
 {
-    session_connected(discovery->session, 0, now_ns);
+    isession_connected(discovery->session, 0, now_ns);
     drain(discovery);
 }
 
 size_t discovery_room(const struct discovery *discovery)
 {
-    return session_room(discovery->session, 0);
+    return isession_room(discovery->session, 0);
 }
 
 void discovery_feed(struct discovery *discovery, struct buf *bytes, int64_t now_ns)
 {
-    session_feed(discovery->session, 0, bytes, now_ns);
+    isession_feed(discovery->session, 0, bytes, now_ns);
     drain(discovery);
 }
 
 struct buf *discovery_take(struct discovery *discovery, size_t max_bytes, int64_t now_ns)
 {
-    return session_take(discovery->session, 0, max_bytes, now_ns);
+    return isession_take(discovery->session, 0, max_bytes, now_ns);
 }
 
 void discovery_closed(struct discovery *discovery, enum close_reason reason, int64_t now_ns)
 {
     (void)reason;
-    session_closed(discovery->session, 0, now_ns);
+    isession_closed(discovery->session, 0, now_ns);
     drain(discovery);
     fail(discovery, "connection closed");
 }
@@ -143,7 +143,7 @@ const uint8_t *discovery_next_pdu(struct discovery *discovery, bool *ret_from_ta
 {
     uint32_t connection;
 
-    return session_next_pdu(discovery->session, &connection, ret_from_target);
+    return isession_next_pdu(discovery->session, &connection, ret_from_target);
 }
 
 enum discovery_state discovery_state(const struct discovery *discovery)

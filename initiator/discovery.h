@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "initiator/session.h"
+#include "initiator/isession.h"
 #include "sim/core/net.h"
 
 #include <stdbool.h>

@@ -264,14 +264,14 @@ uint32_t host_live_sessions(const struct host *host, struct host_live_session *r
 
     for (uint32_t i = 0; i < host->config.session_count && count < most; i++) {
         const struct host_path *p = &host->paths[i];
-        const struct session *session = p->path ? path_session(p->path) : NULL;
+        const struct isession *session = p->path ? path_session(p->path) : NULL;
 
         if (!session)
             continue;
         struct host_live_session *live = &ret_sessions[count++];
 
         *live = (struct host_live_session){.path = i,
-                                           .tsih = session_tsih(session),
+                                           .tsih = isession_tsih(session),
                                            .from = p->session->from,
                                            .portal = p->session->portal};
         memcpy(live->isid, p->isid, sizeof(live->isid));

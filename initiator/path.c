@@ -110,7 +110,7 @@ struct path *path_new(const struct path_config *config)
     path->leave_at_ns = TIME_NEVER;
     path->recovery.deadline_ns = TIME_NEVER;
     lanes_init(&path->lanes,
-               config->rules->queue_depth > 0 ? config->rules->queue_depth : SESSION_TASKS_MOST);
+               config->rules->queue_depth > 0 ? config->rules->queue_depth : ISESSION_TASKS_MOST);
     return path;
 }
 
@@ -118,14 +118,14 @@ void path_free(struct path *path)
 {
     if (!path)
         return;
-    session_free(path->session);
+    isession_free(path->session);
     lanes_fini(&path->lanes);
     free(path);
 }
 
 static void forget_session(struct path *path)
 {
-    session_free(path->session);
+    isession_free(path->session);
     path->session = NULL;
 }
 
@@ -134,20 +134,20 @@ static void attempt(struct path *path, int64_t now_ns)
     const struct path_config *config = &path->config;
     const struct path_rules *rules = config->rules;
     uint32_t most = rules->max_commands;
-    struct session_config session = {
+    struct isession_config session = {
         .initiator_name = config->initiator_name,
         .target_name = config->target_name,
         .first_cmd_sn = config->first_cmd_sn,
         .offer = *config->offer,
         .stops_data_at_abort = rules->extends_busy_timeout, /* both are libiscsi's ways */
         .logs_pdus = config->logs_pdus,
-        .max_commands = most == 0 || most >= SESSION_TASKS_MOST ? SESSION_TASKS_MOST : most + 1,
+        .max_commands = most == 0 || most >= ISESSION_TASKS_MOST ? ISESSION_TASKS_MOST : most + 1,
         .pool = config->pool,
     };
 
     memcpy(session.isid, config->isid, sizeof(session.isid));
     forget_session(path);
-    path->session = session_new(&session);
+    path->session = isession_new(&session);
     path->attempt_at_ns = now_ns;
     path->has_stream = true;
     path->counters.connects++;
@@ -232,7 +232,7 @@ static void stopped(struct path *path)
     enter_service(path, SERVICE_STOPPED, "stopped");
 }
 
-static int64_t reopen_delay_ns(const struct path *path, const struct session_event *end)
+static int64_t reopen_delay_ns(const struct path *path, const struct isession_event *end)
 {
     bool target_said_so = end->is_async || end->end == LOST_LOGGED_OUT;
 
@@ -242,13 +242,13 @@ static int64_t reopen_delay_ns(const struct path *path, const struct session_eve
 }
 
 /* A session in full feature phase is over, whoever ended it. */
-static void left(struct path *path, const struct session_event *end, int64_t now_ns)
+static void left(struct path *path, const struct isession_event *end, int64_t now_ns)
 {
     char why[PATH_TEXT_BYTES];
     bool in_order = end->end == LOST_LOGGED_OUT;
 
     snprintf(why, sizeof(why), "session dropped: %s",
-             end->text[0] ? end->text : session_end_word(end->end));
+             end->text[0] ? end->text : isession_end_word(end->end));
     stop_session_timers(path);
     if (in_order)
         path->counters.logouts++;
@@ -266,18 +266,18 @@ static void left(struct path *path, const struct session_event *end, int64_t now
     rest(path, reopen_delay_ns(path, end), now_ns);
 }
 
-static void login_failed(struct path *path, const struct session_event *end, int64_t now_ns)
+static void login_failed(struct path *path, const struct isession_event *end, int64_t now_ns)
 {
     char why[PATH_TEXT_BYTES];
 
     if (end->end == LOST_LOGIN_FAILED)
         snprintf(why, sizeof(why), "status %02x%02x", end->status_class, end->status_detail);
     else
-        snprintf(why, sizeof(why), "%s", end->text[0] ? end->text : session_end_word(end->end));
+        snprintf(why, sizeof(why), "%s", end->text[0] ? end->text : isession_end_word(end->end));
     attempt_failed(path, LAYER_ISCSI, "login failed", why, refused_delay_ns(path), now_ns);
 }
 
-static void redirected(struct path *path, const struct session_event *event, int64_t now_ns)
+static void redirected(struct path *path, const struct isession_event *event, int64_t now_ns)
 {
     if (++path->redirections > REDIRECTIONS_MOST) {
         attempt_failed(path, LAYER_ISCSI, "login failed", "too many redirections",
@@ -324,48 +324,48 @@ static void log_out(struct path *path, int64_t now_ns)
     path->leave_at_ns = TIME_NEVER;
     path->is_leaving = true;
     path->recovery = (struct recovery){.deadline_ns = TIME_NEVER};
-    session_logout(path->session, LOGOUT_SESSION);
+    isession_logout(path->session, ISCSI_LOGOUT_CLOSE_SESSION);
     enter_link(path, PATH_LINK_LOGGING_OUT,
                limit_ns > 0 ? time_after(now_ns, limit_ns) : TIME_NEVER);
 }
 
-static void session_told(struct path *path, const struct session_event *event, int64_t now_ns)
+static void session_told(struct path *path, const struct isession_event *event, int64_t now_ns)
 {
     switch (event->kind) {
-    case SESSION_LOGGED_IN:
+    case ISESSION_LOGGED_IN:
         logged_in(path, now_ns);
         break;
-    case SESSION_REDIRECTED:
+    case ISESSION_REDIRECTED:
         redirected(path, event, now_ns);
         break;
-    case SESSION_ENDED:
+    case ISESSION_ENDED:
         if (path->link == PATH_LINK_LOGGED_IN || path->link == PATH_LINK_LOGGING_OUT)
             left(path, event, now_ns);
         else
             login_failed(path, event, now_ns);
         break;
-    case SESSION_TMF_DONE:
+    case ISESSION_TMF_DONE:
         recovery_answered(path, event->tmf_tag, event->response, now_ns);
         break;
-    case SESSION_LOGOUT_ASKED:
+    case ISESSION_LOGOUT_ASKED:
         asked_to_leave(path, event->parameter3, now_ns);
         break;
-    case SESSION_PONG:       /* the watch heard it with all other bytes */
-    case SESSION_ASYNC_SCSI: /* a unit attention says the same to the next command */
-    case SESSION_TEXT_DONE:  /* nothing was asked */
-    case SESSION_TEXT_REJECTED:
+    case ISESSION_PONG:       /* the watch heard it with all other bytes */
+    case ISESSION_ASYNC_SCSI: /* a unit attention says the same to the next command */
+    case ISESSION_TEXT_DONE:  /* nothing was asked */
+    case ISESSION_TEXT_REJECTED:
         break;
     }
 }
 
-/* After each call into the session. A SESSION_ENDED is its last event, so that the session may be
+/* After each call into the session. A ISESSION_ENDED is its last event, so that the session may be
  * another one after the loop. */
 void path_drain_session(struct path *path, int64_t now_ns)
 {
-    struct session_event event;
+    struct isession_event event;
 
     path_collect(path);
-    while (path->session && session_next_event(path->session, &event))
+    while (path->session && isession_next_event(path->session, &event))
         session_told(path, &event, now_ns);
     path_collect(path);
     path_pump(path, now_ns);
@@ -377,7 +377,7 @@ void path_drop(struct path *path, const char *text, int64_t now_ns)
 {
     if (path->link != PATH_LINK_LOGGED_IN)
         return;
-    session_give_up(path->session, text);
+    isession_give_up(path->session, text);
     path_drain_session(path, now_ns);
 }
 
@@ -418,13 +418,13 @@ void path_connected(struct path *path, int64_t now_ns)
 
     enter_link(path, PATH_LINK_LOGGING_IN,
                limit_ns > 0 ? time_after(from_ns, limit_ns) : TIME_NEVER);
-    session_connected(path->session, 0, now_ns);
+    isession_connected(path->session, 0, now_ns);
     path_drain_session(path, now_ns);
 }
 
 size_t path_room(const struct path *path)
 {
-    return path->has_stream && path->session ? session_room(path->session, 0) : 0;
+    return path->has_stream && path->session ? isession_room(path->session, 0) : 0;
 }
 
 void path_feed(struct path *path, struct buf *bytes, int64_t now_ns)
@@ -435,7 +435,7 @@ void path_feed(struct path *path, struct buf *bytes, int64_t now_ns)
     }
     if (path->link == PATH_LINK_LOGGED_IN)
         nop_watch_heard(&path->nop, now_ns);
-    session_feed(path->session, 0, bytes, now_ns);
+    isession_feed(path->session, 0, bytes, now_ns);
     path_drain_session(path, now_ns);
 }
 
@@ -443,7 +443,7 @@ struct buf *path_take(struct path *path, size_t max_bytes, int64_t now_ns)
 {
     if (!path->has_stream)
         return NULL;
-    return session_take(path->session, 0, max_bytes, now_ns);
+    return isession_take(path->session, 0, max_bytes, now_ns);
 }
 
 void path_closed(struct path *path, enum close_reason reason, int64_t now_ns)
@@ -463,7 +463,7 @@ void path_closed(struct path *path, enum close_reason reason, int64_t now_ns)
     if (path->link != PATH_LINK_LOGGING_OUT)
         path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_TCP},
                   "connection closed: %s", close_reason_word(reason));
-    session_closed(path->session, 0, now_ns);
+    isession_closed(path->session, 0, now_ns);
     path_drain_session(path, now_ns);
 }
 
@@ -478,7 +478,7 @@ const uint8_t *path_next_pdu(struct path *path, bool *ret_from_target)
 {
     uint32_t connection;
 
-    return path->session ? session_next_pdu(path->session, &connection, ret_from_target) : NULL;
+    return path->session ? isession_next_pdu(path->session, &connection, ret_from_target) : NULL;
 }
 
 /* Time. */
@@ -512,7 +512,7 @@ static void wake_link(struct path *path, int64_t now_ns)
                        path->config.rules->reconnect_delay_ns, now_ns);
         break;
     case PATH_LINK_LOGGING_OUT:
-        session_give_up(path->session, "logout time-out");
+        isession_give_up(path->session, "logout time-out");
         path_drain_session(path, now_ns);
         break;
     case PATH_LINK_IDLE:
@@ -537,11 +537,11 @@ static void wake_nop(struct path *path, int64_t now_ns)
     case NOP_NOTHING:
         break;
     case NOP_SEND_PING:
-        session_ping(path->session, true);
+        isession_ping(path->session, true);
         break;
     case NOP_DROP:
         path->counters.nop_timeouts++;
-        session_give_up(path->session, "nop time-out");
+        isession_give_up(path->session, "nop time-out");
         path_drain_session(path, now_ns);
         break;
     }
@@ -602,7 +602,7 @@ bool path_is_admitted(const struct path *path)
     return path->is_admitted;
 }
 
-const struct session *path_session(const struct path *path)
+const struct isession *path_session(const struct path *path)
 {
     bool lives = path->link == PATH_LINK_LOGGED_IN || path->link == PATH_LINK_LOGGING_OUT;
 

@@ -12,7 +12,7 @@
  *
  * (The words of the multipath disk for its paths are another thing: initiator/path_state.h.)
  *
- * A core: no I/O, no clock. It owns the session (initiator/session.h), the ping watch, the command
+ * A core: no I/O, no clock. It owns the session (initiator/isession.h), the ping watch, the command
  * timers and the recovery that follows them (ABORT TASK, LUN reset, target reset, session drop),
  * and the rules by which an operating system reconnects; which of the rules, and how long they
  * take, says struct path_rules of the host's profile.
@@ -32,8 +32,8 @@
 #pragma once
 
 #include "initiator/command.h"
+#include "initiator/isession.h"
 #include "initiator/profile.h"
-#include "initiator/session.h"
 #include "sim/core/net.h"
 #include "sim/core/trace.h"
 
@@ -131,7 +131,7 @@ int64_t path_deadline_ns(const struct path *path);
 void path_wake(struct path *path, int64_t now_ns);
 
 bool path_next_event(struct path *path, struct path_event *ret_event);
-/* See session_next_pdu(). */
+/* See isession_next_pdu(). */
 const uint8_t *path_next_pdu(struct path *path, bool *ret_from_target);
 
 /* After PATH_LOGGED_IN: the scan was good; held and new commands flow. */
@@ -158,7 +158,7 @@ enum path_link path_link(const struct path *path);
 bool path_is_admitted(const struct path *path);
 uint32_t path_outstanding(const struct path *path); /* sent or waiting, scan included */
 /* The session of the moment; NULL: none. For rule P6 and for its agreed values. */
-const struct session *path_session(const struct path *path);
+const struct isession *path_session(const struct path *path);
 
 struct path_counters {
     uint64_t connects;

@@ -7,7 +7,7 @@ static uint32_t most_open(const struct path *path)
 {
     uint32_t most = path->config.rules->max_commands;
 
-    return most == 0 || most >= SESSION_TASKS_MOST ? SESSION_TASKS_MOST - 1 : most;
+    return most == 0 || most >= ISESSION_TASKS_MOST ? ISESSION_TASKS_MOST - 1 : most;
 }
 
 static void wait_in_lane(struct path *path, struct command *command)
@@ -40,14 +40,14 @@ static void hand_over(struct path *path, struct command *command, int64_t now_ns
         path->counters.resubmitted++;
     path->open++;
     timers_add(path, command, now_ns);
-    session_submit(path->session, command);
+    isession_submit(path->session, command);
 }
 
 void path_pump(struct path *path, int64_t now_ns)
 {
     if (!path->is_admitted || path->is_leaving || path->link != PATH_LINK_LOGGED_IN)
         return;
-    while (path->open < most_open(path) && session_can_submit(path->session)) {
+    while (path->open < most_open(path) && isession_can_submit(path->session)) {
         struct command *command = lanes_next(&path->lanes);
 
         if (!command)
@@ -81,7 +81,7 @@ void path_submit(struct path *path, struct command *command, int64_t now_ns)
 void path_submit_scan(struct path *path, struct command *command, int64_t now_ns)
 {
     begin(command, COMMAND_OF_SCAN);
-    if (path->link != PATH_LINK_LOGGED_IN || !session_can_submit(path->session)) {
+    if (path->link != PATH_LINK_LOGGED_IN || !isession_can_submit(path->session)) {
         command->end = COMMAND_SESSION_LOST;
         tell_done(path, command);
         return;
@@ -130,10 +130,10 @@ void path_collect(struct path *path)
 
     if (!path->session)
         return;
-    while ((command = session_next_done(path->session)))
+    while ((command = isession_next_done(path->session)))
         came_back(path, command);
     /* While the session lives, the orphans are those of a reset. */
-    if (path->orphans.head && session_state(path->session) != SESSION_OVER)
+    if (path->orphans.head && isession_state(path->session) != ISESSION_OVER)
         path_keep_orphans(path);
 }
 
@@ -196,7 +196,7 @@ void path_abort(struct path *path, struct command *command, int64_t now_ns)
     } else if (command->path_flags & COMMAND_SHELVED) {
         command_list_remove(&path->shelf, command);
         tell_done(path, command);
-    } else if (session_withdraw(path->session, command)) {
+    } else if (isession_withdraw(path->session, command)) {
         timers_remove(path, command);
         path->open--;
         path_finish(path, command);

@@ -52,7 +52,7 @@ struct path {
     bool is_stopping; /* path_stop() was called */
     bool is_leaving;  /* the target asked for a logout: no new commands */
 
-    struct session *session;  /* owned; when it is OVER only its PDU log is of interest */
+    struct isession *session; /* owned; when it is OVER only its PDU log is of interest */
     struct endpoint to;       /* the portal, or where the target redirected us */
     uint32_t redirections;    /* in a row */
     int64_t link_deadline_ns; /* RESTING: try; CONNECTING, LOGGING_IN, LOGGING_OUT: give up */

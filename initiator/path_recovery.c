@@ -103,7 +103,7 @@ static bool gets_more_time(struct path *path, struct command *command, int64_t n
         return false;
     command->path_flags |= COMMAND_CHECKED;
     if (nop_watch_ask(&path->nop, now_ns) == NOP_SEND_PING)
-        session_ping(path->session, true);
+        isession_ping(path->session, true);
     return true;
 }
 
@@ -129,13 +129,13 @@ static uint32_t send_step(struct path *path, enum recovery_step step)
     switch (step) {
     case RECOVERY_ABORT:
         path->counters.aborts++;
-        return session_abort_task(path->session, recovery->command);
+        return isession_abort_task(path->session, recovery->command);
     case RECOVERY_LUN_RESET:
         path->counters.lun_resets++;
-        return session_manage(path->session, TMF_LUN_RESET, recovery->lun);
+        return isession_manage(path->session, ISCSI_TMF_LOGICAL_UNIT_RESET, recovery->lun);
     case RECOVERY_TARGET_RESET:
         path->counters.target_resets++;
-        return session_manage(path->session, TMF_TARGET_WARM_RESET, 0);
+        return isession_manage(path->session, ISCSI_TMF_TARGET_WARM_RESET, 0);
     case RECOVERY_NONE:
         break;
     }
@@ -162,7 +162,7 @@ static void escalate(struct path *path, enum recovery_step step, int64_t now_ns)
             return;
     }
     over(path);
-    session_give_up(path->session, "command time-out");
+    isession_give_up(path->session, "command time-out");
 }
 
 static void begin_with(struct path *path, struct command *command, int64_t now_ns)
@@ -174,7 +174,7 @@ static void begin_with(struct path *path, struct command *command, int64_t now_n
             path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_SCSI},
                       "command time-out");
     }
-    if (session_withdraw(path->session, command)) { /* the target never heard of it */
+    if (isession_withdraw(path->session, command)) { /* the target never heard of it */
         timers_remove(path, command);
         path->open--;
         command->end = COMMAND_TIMED_OUT;
@@ -187,7 +187,7 @@ static void begin_with(struct path *path, struct command *command, int64_t now_n
 
 int64_t recovery_deadline_ns(const struct path *path)
 {
-    if (path->link != PATH_LINK_LOGGED_IN || session_state(path->session) == SESSION_OVER)
+    if (path->link != PATH_LINK_LOGGED_IN || isession_state(path->session) == ISESSION_OVER)
         return TIME_NEVER;
     if (path->recovery.step != RECOVERY_NONE)
         return path->recovery.deadline_ns;

@@ -13,7 +13,7 @@ static void begin(void)
                                       .timeout_ns = SECONDS(30)};
 
     rig_begin(&rig, &(struct rig_options){.is_discovery = true});
-    session_free(rig.session);
+    isession_free(rig.session);
     rig.session = NULL;
     config.pool = rig.pool;
     discovery = discovery_new(&config, 0);

@@ -431,8 +431,8 @@ static void digests_cover_commands_and_data_both_ways(void **state)
     options.target.max_recv_segment_bytes = 1000; /* with padding */
     rig_begin(&rig, &options);
     rig_base(&rig);
-    assert_int_equal(session_params(rig.session)->header_digest, DIGEST_CRC32C);
-    assert_int_equal(session_params(rig.session)->data_digest, DIGEST_CRC32C);
+    assert_int_equal(isession_params(rig.session)->header_digest, DIGEST_CRC32C);
+    assert_int_equal(isession_params(rig.session)->data_digest, DIGEST_CRC32C);
     struct command *write = submit_write(&rig, 0, 4001);
     struct seen *command = next(&rig, PDU_SCSI_COMMAND);
 

@@ -12,14 +12,14 @@ static void begin_discovery(void)
 {
     rig_begin(&rig, &(struct rig_options){.is_discovery = true});
     rig_login(&rig);
-    assert_non_null(event_of(&rig, SESSION_LOGGED_IN));
-    assert_true(session_send_targets(rig.session));
+    assert_non_null(event_of(&rig, ISESSION_LOGGED_IN));
+    assert_true(isession_send_targets(rig.session));
 }
 
 static void assert_is(const char *answer, size_t bytes)
 {
     size_t answer_bytes;
-    const char *ours = session_text_answer(rig.session, &answer_bytes);
+    const char *ours = isession_text_answer(rig.session, &answer_bytes);
 
     assert_int_equal(answer_bytes, bytes);
     assert_memory_equal(ours, answer, bytes);
@@ -59,9 +59,9 @@ static void ffp_i_18_2(void **state)
     assert_int_equal(more->pdu.ttt, 0x77);
     assert_true(more->pdu.lun == RIG_LUN);
     assert_int_equal(more->pdu.data_bytes, 0);
-    assert_null(event_of(&rig, SESSION_TEXT_DONE));
+    assert_null(event_of(&rig, ISESSION_TEXT_DONE));
     send_text(&rig, text, true, PDU_NO_TAG, 0, TEXT("TargetAddress=172.16.0.52:3260,2"));
-    assert_non_null(event_of(&rig, SESSION_TEXT_DONE));
+    assert_non_null(event_of(&rig, ISESSION_TEXT_DONE));
     assert_is(TEXT("TargetName=iqn.2026-01.com.example:a\0TargetAddress=172.16.0.51:3260,1\0"
                    "TargetAddress=172.16.0.52:3260,2"));
     assert_lives(&rig);
@@ -77,9 +77,9 @@ static void ffp_i_18_3_1(void **state)
 
     send_text(&rig, text, true, 0x77, RIG_LUN,
               TEXT("TargetName=iqn.2026-01.com.example:a\0TargetAddress=172.16.0.51:3260,1"));
-    assert_non_null(event_of(&rig, SESSION_TEXT_DONE));
+    assert_non_null(event_of(&rig, ISESSION_TEXT_DONE));
     assert_silent(&rig);
-    assert_true(session_logout(rig.session, LOGOUT_SESSION));
+    assert_true(isession_logout(rig.session, ISCSI_LOGOUT_CLOSE_SESSION));
     struct seen *logout = next(&rig, PDU_LOGOUT_REQUEST);
 
     assert_int_equal(logout->pdu.logout_request.reason, 0);
@@ -112,7 +112,7 @@ static void ffp_i_18_4(void **state)
                    "TargetAddress=172.16.0.51:3260,1"));
     assert_silent(&rig);
     assert_ended(&rig, LOST_PROTOCOL);
-    assert_int_not_equal(session_params(rig.session)->peer_max_recv_segment_bytes, 512);
+    assert_int_not_equal(isession_params(rig.session)->peer_max_recv_segment_bytes, 512);
     rig_end(&rig);
 }
 
@@ -122,23 +122,23 @@ static void ffp_i_18_5(void **state)
     (void)state;
     rig_begin(&rig, &(struct rig_options){0});
     rig_base(&rig);
-    uint32_t before = session_params(rig.session)->max_recv_segment_bytes;
+    uint32_t before = isession_params(rig.session)->max_recv_segment_bytes;
 
-    assert_true(session_declare_segment(rig.session, 32768));
+    assert_true(isession_declare_segment(rig.session, 32768));
     struct seen *text = next(&rig, PDU_TEXT_REQUEST);
 
     send_reject(&rig, ISCSI_REJECT_PROTOCOL_ERROR, text);
-    assert_non_null(event_of(&rig, SESSION_TEXT_REJECTED));
+    assert_non_null(event_of(&rig, ISESSION_TEXT_REJECTED));
     assert_lives(&rig);
-    assert_int_equal(session_params(rig.session)->max_recv_segment_bytes, before);
+    assert_int_equal(isession_params(rig.session)->max_recv_segment_bytes, before);
 
-    assert_true(session_declare_segment(rig.session, 32768));
+    assert_true(isession_declare_segment(rig.session, 32768));
     text = next(&rig, PDU_TEXT_REQUEST);
     assert_int_equal(text->pdu.ttt, PDU_NO_TAG);
     assert_true(text->pdu.data_bytes > 0);
     send_text(&rig, text, true, PDU_NO_TAG, 0, NULL, 0);
-    assert_non_null(event_of(&rig, SESSION_TEXT_DONE));
-    assert_int_equal(session_params(rig.session)->max_recv_segment_bytes, 32768);
+    assert_non_null(event_of(&rig, ISESSION_TEXT_DONE));
+    assert_int_equal(isession_params(rig.session)->max_recv_segment_bytes, 32768);
     assert_lives(&rig);
     rig_end(&rig);
 }
@@ -152,7 +152,7 @@ static void ffp_i_19_1(void **state)
     submit_test_unit_ready(&rig);
     struct seen *silent = next(&rig, PDU_SCSI_COMMAND);
 
-    session_manage(rig.session, TMF_LUN_RESET, RIG_LUN);
+    isession_manage(rig.session, ISCSI_TMF_LOGICAL_UNIT_RESET, RIG_LUN);
     struct seen *tmf = next(&rig, PDU_TASK_REQUEST);
 
     assert_true(tmf->pdu.is_immediate);
@@ -171,7 +171,7 @@ static void ffp_i_19_2(void **state)
     struct command *silent = submit(&rig, (struct command){.lun = 0x0005000000000000u});
 
     next(&rig, PDU_SCSI_COMMAND);
-    session_abort_task(rig.session, silent);
+    isession_abort_task(rig.session, silent);
     assert_true(next(&rig, PDU_TASK_REQUEST)->pdu.lun == 0x0005000000000000u);
     rig_end(&rig);
 }
@@ -187,7 +187,7 @@ static void ffp_i_19_3(void **state)
 
     submit_test_unit_ready(&rig);
     next(&rig, PDU_SCSI_COMMAND);
-    session_abort_task(rig.session, plain);
+    isession_abort_task(rig.session, plain);
     struct seen *tmf = next(&rig, PDU_TASK_REQUEST);
 
     assert_int_equal(tmf->pdu.task_request.function, ISCSI_TMF_ABORT_TASK);
@@ -200,7 +200,7 @@ static void ffp_i_19_3(void **state)
     seen = next(&rig, PDU_SCSI_COMMAND);
     submit_test_unit_ready(&rig);
     next(&rig, PDU_SCSI_COMMAND);
-    session_abort_task(rig.session, immediate);
+    isession_abort_task(rig.session, immediate);
     tmf = next(&rig, PDU_TASK_REQUEST);
     assert_int_equal(tmf->pdu.task_request.ref_task_tag, seen->pdu.itt);
     assert_int_equal(tmf->pdu.task_request.ref_cmd_sn, tmf->pdu.cmd_sn);
@@ -210,7 +210,7 @@ static void ffp_i_19_3(void **state)
 /* 19.4.1: after ABORT TASK SET the target may still ping, and ask for data. */
 static void still_serves(bool stops_data)
 {
-    static const enum session_tmf functions[] = {TMF_ABORT_TASK_SET, TMF_CLEAR_TASK_SET};
+    static const enum iscsi_tmf functions[] = {ISCSI_TMF_ABORT_TASK_SET, ISCSI_TMF_CLEAR_TASK_SET};
 
     for (unsigned i = 0; i < 2; i++) {
         struct rig_options options = {.target = rig_params(), .stops_data_at_abort = stops_data};
@@ -222,7 +222,7 @@ static void still_serves(bool stops_data)
         struct command *write = submit_write(&rig, 0, 4096);
         struct seen *command = next(&rig, PDU_SCSI_COMMAND);
 
-        session_manage(rig.session, functions[i], RIG_LUN);
+        isession_manage(rig.session, functions[i], RIG_LUN);
         struct seen *tmf = next(&rig, PDU_TASK_REQUEST);
 
         assert_int_equal(tmf->pdu.task_request.function, functions[i]);
@@ -263,7 +263,7 @@ static void ffp_i_19_4_2_at_level_0(void **state)
     struct command *read = submit_read(&rig, 0, 4096);
     struct seen *command = next(&rig, PDU_SCSI_COMMAND);
 
-    session_manage(rig.session, TMF_ABORT_TASK_SET, RIG_LUN);
+    isession_manage(rig.session, ISCSI_TMF_ABORT_TASK_SET, RIG_LUN);
     struct seen *tmf = next(&rig, PDU_TASK_REQUEST);
 
     send_nop_in(&rig, PDU_NO_TAG, 0x99, 0);
@@ -280,7 +280,7 @@ static void ffp_i_19_4_2_at_level_0(void **state)
 /* 19.4.3: the status of a command, then the response to the request that hit it. */
 static void ffp_i_19_4_3(void **state)
 {
-    static const enum session_tmf functions[] = {TMF_ABORT_TASK_SET, TMF_CLEAR_TASK_SET};
+    static const enum iscsi_tmf functions[] = {ISCSI_TMF_ABORT_TASK_SET, ISCSI_TMF_CLEAR_TASK_SET};
 
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
@@ -291,7 +291,7 @@ static void ffp_i_19_4_3(void **state)
         struct seen *command = next(&rig, PDU_SCSI_COMMAND);
 
         next(&rig, PDU_SCSI_COMMAND);
-        uint32_t tag = session_manage(rig.session, functions[i], RIG_LUN);
+        uint32_t tag = isession_manage(rig.session, functions[i], RIG_LUN);
         struct seen *tmf = next(&rig, PDU_TASK_REQUEST);
         struct command *later = submit_test_unit_ready(&rig);
         struct seen *later_seen = next(&rig, PDU_SCSI_COMMAND);
@@ -300,8 +300,8 @@ static void ffp_i_19_4_3(void **state)
         assert_good(&rig, answered);
         assert_nothing_done(&rig);
         send_tmf_response(&rig, tmf, 0);
-        assert_non_null(event_of(&rig, SESSION_TMF_DONE));
-        assert_int_equal(event_of(&rig, SESSION_TMF_DONE)->tmf_tag, tag);
+        assert_non_null(event_of(&rig, ISESSION_TMF_DONE));
+        assert_int_equal(event_of(&rig, ISESSION_TMF_DONE)->tmf_tag, tag);
         assert_done(&rig, silent, COMMAND_ABORTED);
         assert_nothing_done(&rig); /* 'later' was sent after the request */
         answer_good(&rig, later_seen);
@@ -364,8 +364,8 @@ static void a_drop_of_another_connection_is_not_ours(void **state)
     assert_lives(&rig);
     send_async(&rig, ISCSI_ASYNC_DROP_CONNECTION, 7, 2, 3);
     assert_ended(&rig, LOST_DROPPED);
-    assert_int_equal(event_of(&rig, SESSION_ENDED)->time2wait_s, 2);
-    assert_int_equal(event_of(&rig, SESSION_ENDED)->time2retain_s, 3);
+    assert_int_equal(event_of(&rig, ISESSION_ENDED)->time2wait_s, 2);
+    assert_int_equal(event_of(&rig, ISESSION_ENDED)->time2retain_s, 3);
     rig_end(&rig);
 }
 
@@ -407,7 +407,7 @@ static void ffp_i_20_4(void **state)
     assert_int_equal(more->pdu.itt, text->pdu.itt);
     assert_int_equal(more->pdu.ttt, 0x31);
     send_text(&rig, text, true, PDU_NO_TAG, 0, NULL, 0);
-    assert_int_equal(session_params(rig.session)->peer_max_recv_segment_bytes, 1024);
+    assert_int_equal(isession_params(rig.session)->peer_max_recv_segment_bytes, 1024);
     assert_lives(&rig);
     submit_write(&rig, 0, 4096);
     assert_int_equal(next(&rig, PDU_SCSI_COMMAND)->pdu.data_bytes, 1024);

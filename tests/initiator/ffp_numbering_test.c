@@ -56,7 +56,7 @@ static void ffp_i_2_2(void **state)
     struct command *silent = submit_test_unit_ready(&rig);
     struct seen *command = next(&rig, PDU_SCSI_COMMAND);
 
-    assert_int_not_equal(session_abort_task(rig.session, silent), 0);
+    assert_int_not_equal(isession_abort_task(rig.session, silent), 0);
     struct seen *tmf = next(&rig, PDU_TASK_REQUEST);
 
     assert_true(tmf->pdu.is_immediate);
@@ -138,7 +138,7 @@ static void ffp_i_4_1_at_level_0(void **state)
     options.host.error_recovery_level = 2; /* Windows offers 2, the target agrees to 0 */
     rig_begin(&rig, &options);
     rig_login(&rig);
-    assert_int_equal(session_params(rig.session)->error_recovery_level, 0);
+    assert_int_equal(isession_params(rig.session)->error_recovery_level, 0);
     submit(&rig,
            (struct command){.lun = RIG_LUN, .cdb = {0x25}, .direction = DATA_READ, .bytes = 8});
     next(&rig, PDU_SCSI_COMMAND);

@@ -103,15 +103,15 @@ static void a_ping_that_is_not_immediate_advances_cmd_sn(void **state)
     (void)state;
     rig_begin(&rig, &(struct rig_options){0});
     rig_base(&rig);
-    assert_true(session_ping(rig.session, false));
-    assert_false(session_ping(rig.session, false)); /* one at a time */
+    assert_true(isession_ping(rig.session, false));
+    assert_false(isession_ping(rig.session, false)); /* one at a time */
     struct seen *ping = next(&rig, PDU_NOP_OUT);
 
     assert_false(ping->pdu.is_immediate);
     submit_test_unit_ready(&rig);
     assert_int_equal(next(&rig, PDU_SCSI_COMMAND)->pdu.cmd_sn, ping->pdu.cmd_sn + 1);
     send_nop_in(&rig, ping->pdu.itt, PDU_NO_TAG, 0);
-    assert_non_null(event_of(&rig, SESSION_PONG));
+    assert_non_null(event_of(&rig, ISESSION_PONG));
     assert_lives(&rig);
     rig_end(&rig);
 }

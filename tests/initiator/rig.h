@@ -12,8 +12,8 @@
  */
 #pragma once
 
+#include "initiator/isession.h"
 #include "initiator/path.h"
-#include "initiator/session.h"
 #include "iscsi/framer.h"
 #include "iscsi/negotiate.h"
 #include "iscsi/pdu.h"
@@ -56,7 +56,7 @@ struct rig_options {
 struct rig {
     struct rig_options options;
     struct pool *pool;
-    struct session *session;
+    struct isession *session;
     struct path *path;
     int64_t now_ns;
 
@@ -77,7 +77,7 @@ struct rig {
     /* The host. */
     struct command commands[RIG_COMMANDS];
     uint32_t command_count;
-    struct session_event events[32];
+    struct isession_event events[32];
     uint32_t event_count;
     struct path_event path_events[64];
     char path_texts[64][96];
@@ -179,26 +179,26 @@ static inline void rig_begin(struct rig *rig, const struct rig_options *options)
         rig->path = path_new(&config);
         return;
     }
-    struct session_config config = {.initiator_name = RIG_INITIATOR,
-                                    .target_name = options->is_discovery ? NULL : RIG_TARGET,
-                                    .isid = {0x80, 1, 2, 3, 0, 1},
-                                    .cid = 7,
-                                    .first_cmd_sn = rig->options.first_cmd_sn,
-                                    .offer = rig->options.host,
-                                    .starts_in_security = options->starts_in_security,
-                                    .confirms_status = options->confirms_status,
-                                    .stops_data_at_abort = options->stops_data_at_abort,
-                                    .logs_pdus = true,
-                                    .max_commands = 48,
-                                    .pool = rig->pool};
+    struct isession_config config = {.initiator_name = RIG_INITIATOR,
+                                     .target_name = options->is_discovery ? NULL : RIG_TARGET,
+                                     .isid = {0x80, 1, 2, 3, 0, 1},
+                                     .cid = 7,
+                                     .first_cmd_sn = rig->options.first_cmd_sn,
+                                     .offer = rig->options.host,
+                                     .starts_in_security = options->starts_in_security,
+                                     .confirms_status = options->confirms_status,
+                                     .stops_data_at_abort = options->stops_data_at_abort,
+                                     .logs_pdus = true,
+                                     .max_commands = 48,
+                                     .pool = rig->pool};
 
-    rig->session = session_new(&config);
-    session_connected(rig->session, 0, rig->now_ns);
+    rig->session = isession_new(&config);
+    isession_connected(rig->session, 0, rig->now_ns);
 }
 
 static inline void rig_end(struct rig *rig)
 {
-    session_free(rig->session);
+    isession_free(rig->session);
     path_free(rig->path);
     framer_fini(&rig->framer);
     for (uint32_t i = 0; i < rig->seen_count; i++)
@@ -261,10 +261,10 @@ static inline void rig_drain(struct rig *rig)
             rig_path_told(rig, &event);
         return;
     }
-    while (session_next_pdu(rig->session, &connection, &from_target))
+    while (isession_next_pdu(rig->session, &connection, &from_target))
         ;
     while (rig->event_count < 32 &&
-           session_next_event(rig->session, &rig->events[rig->event_count]))
+           isession_next_event(rig->session, &rig->events[rig->event_count]))
         rig->event_count++;
 }
 
@@ -278,7 +278,7 @@ static inline void rig_pump(struct rig *rig)
     if (rig->path && !rig->is_open)
         return;
     while ((bytes = rig->path ? path_take(rig->path, 100000, rig->now_ns)
-                              : session_take(rig->session, 0, 100000, rig->now_ns)))
+                              : isession_take(rig->session, 0, 100000, rig->now_ns)))
         framer_feed(&rig->framer, bytes);
     rig_drain(rig);
     for (;;) {
@@ -330,7 +330,7 @@ static inline void rig_feed(struct rig *rig, struct buf *bytes)
     if (rig->path)
         path_feed(rig->path, bytes, rig->now_ns);
     else
-        session_feed(rig->session, 0, bytes, rig->now_ns);
+        isession_feed(rig->session, 0, bytes, rig->now_ns);
     rig_drain(rig);
 }
 
@@ -576,7 +576,7 @@ static inline struct command *submit(struct rig *rig, struct command what)
     if (rig->path)
         path_submit(rig->path, command, rig->now_ns);
     else
-        session_submit(rig->session, command);
+        isession_submit(rig->session, command);
     rig_drain(rig);
     return command;
 }
@@ -605,7 +605,7 @@ static inline struct command *submit_test_unit_ready(struct rig *rig)
 
 static inline struct command *rig_done(struct rig *rig)
 {
-    return rig->path ? path_next_done(rig->path) : session_next_done(rig->session);
+    return rig->path ? path_next_done(rig->path) : isession_next_done(rig->session);
 }
 
 static inline void assert_done(struct rig *rig, struct command *command, enum command_end end)
@@ -658,8 +658,8 @@ static inline void rig_base(struct rig *rig)
 
 /* Session events. */
 
-static inline const struct session_event *event_of(const struct rig *rig,
-                                                   enum session_event_kind kind)
+static inline const struct isession_event *event_of(const struct rig *rig,
+                                                    enum isession_event_kind kind)
 {
     for (uint32_t i = 0; i < rig->event_count; i++) {
         if (rig->events[i].kind == kind)
@@ -670,22 +670,22 @@ static inline const struct session_event *event_of(const struct rig *rig,
 
 static inline void assert_lives(const struct rig *rig)
 {
-    const struct session_event *ended = event_of(rig, SESSION_ENDED);
+    const struct isession_event *ended = event_of(rig, ISESSION_ENDED);
 
     if (ended)
-        fail_msg("the session ended: %s: %s", session_end_word(ended->end), ended->text);
-    assert_int_equal(session_state(rig->session), SESSION_FULL_FEATURE);
+        fail_msg("the session ended: %s: %s", isession_end_word(ended->end), ended->text);
+    assert_int_equal(isession_state(rig->session), ISESSION_FULL_FEATURE);
 }
 
-static inline void assert_ended(const struct rig *rig, enum session_end end)
+static inline void assert_ended(const struct rig *rig, enum isession_end end)
 {
-    const struct session_event *ended = event_of(rig, SESSION_ENDED);
+    const struct isession_event *ended = event_of(rig, ISESSION_ENDED);
 
     assert_non_null(ended);
     if (ended->end != end)
-        fail_msg("the session ended as '%s: %s'; expected '%s'", session_end_word(ended->end),
-                 ended->text, session_end_word(end));
-    assert_int_equal(session_state(rig->session), SESSION_OVER);
+        fail_msg("the session ended as '%s: %s'; expected '%s'", isession_end_word(ended->end),
+                 ended->text, isession_end_word(end));
+    assert_int_equal(isession_state(rig->session), ISESSION_OVER);
 }
 
 /* Path events. */
