@@ -93,14 +93,21 @@ static void show_head(const struct show *show)
 
 static void show_events(const struct show *show)
 {
+    /* A sign that comes again and again is one line: a new one begins after a minute of silence. */
     sqlite3_stmt *row = query(
         show,
-        "SELECT at_ns, 'fault', step || ': ' || kind || ' ' || part, 0 AS rank FROM fault"
+        "WITH spaced AS (SELECT *, at_ns - lag(at_ns) OVER w > 60000000000 AS is_new FROM sign"
+        "  WHERE run_id = ?1 WINDOW w AS (PARTITION BY host, path, layer, what ORDER BY at_ns)),"
+        " numbered AS (SELECT *, sum(coalesce(is_new, 1)) OVER"
+        "  (PARTITION BY host, path, layer, what ORDER BY at_ns) AS series FROM spaced)"
+        " SELECT at_ns, 'fault', step || ': ' || kind || ' ' || part, 0 AS rank FROM fault"
         "  WHERE run_id = ?1"
-        " UNION ALL SELECT repaired_at_ns, 'repair', step || ': ' || part || ' is back', 0"
-        "  FROM fault WHERE run_id = ?1 AND repaired_at_ns IS NOT NULL"
-        " UNION ALL SELECT at_ns, 'sign', coalesce(path, host) || '  ' || layer || ': ' || what,"
-        "  1 FROM sign WHERE run_id = ?1"
+        " UNION ALL SELECT repaired_at_ns, 'repair', step || ': ' || kind || ' ' || part ||"
+        "  ' undone', 0 FROM fault WHERE run_id = ?1 AND repaired_at_ns IS NOT NULL"
+        " UNION ALL SELECT min(at_ns), 'sign', coalesce(path, host) || '  ' || layer || ': ' ||"
+        "  what || CASE WHEN count(*) > 1 THEN printf(' (%d times until %.3f s)', count(*),"
+        "  max(at_ns) / 1e9) ELSE '' END, 1 FROM numbered"
+        "  GROUP BY host, path, layer, what, series"
         " UNION ALL SELECT at_ns, 'path', path || '  ' || old_state || ' -> ' || new_state ||"
         "  ' (' || reason || ')' ||"
         "  CASE WHEN count(*) > 1 THEN ', ' || count(*) || ' disks' ELSE '' END, 2"
