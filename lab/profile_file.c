@@ -302,10 +302,10 @@ struct array_file {
          .about = "version of the format"},                                                        \
         {.key = "name",                                                                            \
          .type = FIELD_VALUE,                                                                      \
-         MEMBER(owner, name),                                                                      \
+         NODE_MEMBER(owner, name),                                                                 \
          .is_required = true,                                                                      \
          .about = "as the file is called, without '.yaml'"},                                       \
-        {.key = "about", .type = FIELD_TEXT, MEMBER(owner, about), .about = "one sentence"},       \
+        {.key = "about", .type = FIELD_TEXT, NODE_MEMBER(owner, about), .about = "one sentence"},  \
         {.key = "describes",                                                                       \
          .type = FIELD_FIXED,                                                                      \
          .fallback = (what),                                                                       \

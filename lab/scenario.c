@@ -287,7 +287,7 @@ static void add_variant(struct loading *loading, size_t number)
         append(&scenario->variant, "%s%s=%.200s", i > 0 ? ", " : "", values->key->text,
                shown_value(value));
     }
-    set->scenarios = mem_resize(set->scenarios, set->scenario_count + 1, sizeof(scenario));
+    set->scenarios = mem_resize(set->scenarios, set->scenario_count + 1, sizeof(struct scenario *));
     set->scenarios[set->scenario_count++] = scenario;
 
     struct document *document = copy_document(loading->pristine);

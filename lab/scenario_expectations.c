@@ -32,7 +32,8 @@ static bool parse_scope(const char *text, struct expectation_scope *ret)
     if (!is_each && strncmp(text, "all ", 4) != 0)
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(scope_words); i++) {
-        if (strcmp(text + (is_each ? 5 : 4), is_each ? scope_words[i].one : scope_words[i].many))
+        if (strcmp(text + (is_each ? 5 : 4), is_each ? scope_words[i].one : scope_words[i].many) !=
+            0)
             continue;
         *ret = (struct expectation_scope){.kind = is_each ? SCOPE_EACH : SCOPE_ALL,
                                           .part_kind = scope_words[i].kind};

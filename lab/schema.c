@@ -441,6 +441,7 @@ static void store(const struct field *field, int64_t value, void *out)
 {
     char *to = (char *)out + field->offset;
 
+    assert(field->width == 1 || field->width == 4 || field->width == 8);
     switch (field->width) {
     case 1:
         *(bool *)to = value != 0;
@@ -454,7 +455,6 @@ static void store(const struct field *field, int64_t value, void *out)
         memcpy(to, &value, sizeof(value));
         return;
     }
-    assert(!"a field has the width of an integer");
 }
 
 static int64_t most_of(const struct field *field)
@@ -520,6 +520,13 @@ static void read_integer(const struct field *field, const struct node *node, voi
 static void read_record(const struct record *record, const struct node *map, bool is_overlay,
                         void *out, struct errors *errors);
 
+static void hand_on(const struct node *node, void *to)
+{
+    const struct node **place = to;
+
+    *place = node;
+}
+
 static void read_field(const struct record *record, const struct field *field,
                        const struct node *node, bool is_overlay, void *out, struct errors *errors)
 {
@@ -561,22 +568,22 @@ static void read_field(const struct record *record, const struct field *field,
         break;
     case FIELD_NAMED:
         if (schema_need_kind(node, NODE_MAP, field->key, errors))
-            memcpy(to, &node, sizeof(node));
+            hand_on(node, to);
         break;
     case FIELD_LIST:
         if (schema_need_kind(node, NODE_LIST, field->key, errors))
-            memcpy(to, &node, sizeof(node));
+            hand_on(node, to);
         break;
     case FIELD_TEXT:
     case FIELD_PART:
     case FIELD_MOMENT:
     case FIELD_VALUE:
         if (schema_has_value(node, field->key, errors))
-            memcpy(to, &node, sizeof(node));
+            hand_on(node, to);
         break;
     case FIELD_NAMES:
     case FIELD_NODE:
-        memcpy(to, &node, sizeof(node));
+        hand_on(node, to);
         break;
     }
 }

@@ -54,7 +54,7 @@ struct field {
     const char *key;
     enum field_type type;
     size_t offset; /* in the struct of the record */
-    size_t width;  /* of the member */
+    size_t width;  /* of the member, if it is an integer or a bool */
     bool is_required;
     bool is_overlay; /* RECORD: changes what is there; no defaults, nothing required */
     int64_t least;   /* COUNT, QUANTITY, SECONDS; in the base unit */
@@ -77,6 +77,9 @@ struct record {
 
 #define MEMBER(owner, member)                                                                      \
     .offset = offsetof(owner, member), .width = sizeof(((owner *)NULL)->member)
+
+/* Of what is handed on as a node. */
+#define NODE_MEMBER(owner, member) .offset = offsetof(owner, member)
 
 /* Reads 'map' into the struct at 'out', which holds zeroes. Every fault goes to 'errors', and its
  * field keeps its default. */

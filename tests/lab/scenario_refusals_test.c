@@ -465,6 +465,7 @@ static struct change_row refused[] = {
      "    6 | vary: {hosts.*.multipath.policy: [round-robin, random]}\n"
      "      |                                                ^^^^^^\n"
      "      = help: known here: fail-over-only, round-robin, least-queue-depth, service-time\n"},
+#ifdef ISCSILAB_PLANTS
     {"a planted bug that nobody planted", "run-for: 100 s",
      "run-for: 100 s\n"
      "plant: D99",
@@ -472,6 +473,13 @@ static struct change_row refused[] = {
      "    6 | plant: D99\n"
      "      |        ^^^\n"
      "      = help: did you mean 'D1'?\n"},
+#else
+    {"a planted bug in a build without", "run-for: 100 s", "run-for: 100 s\nplant: D1",
+     "s.yaml:6:1: error: 'plant' works in test builds only\n"
+     "    6 | plant: D1\n"
+     "      | ^^^^^\n"
+     "      = help: leave it out, or build with -DISCSILAB_PLANTS=ON\n"},
+#endif
     {"what is wrong without the SAN is told although the SAN is wrong", "topology: t.yaml",
      "topology: u.yaml\n"
      "seed: x",
