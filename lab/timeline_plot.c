@@ -222,8 +222,8 @@ static void put_lines(const struct plot *plot, const char *block, char *const *n
 {
     fputs("plot ", plot->to);
     for (size_t i = 0; i < count; i++) {
-        fprintf(plot->to, "%s$%s_%zu using 1:2 %s lc rgb '%s' title ", i ? ", " : "", block, i,
-                style, colours[i]);
+        fprintf(plot->to, "%s$%s_%zu using 1:2 %s dt %d lc rgb '%s' title ", i ? ", " : "", block,
+                i, style, i % 2 ? 2 : 1, colours[i]);
         put_quoted(plot->to, names[i]);
     }
     fputs(count ? "\n" : "NaN notitle\n", plot->to);
@@ -270,7 +270,7 @@ static void put_lane(const struct plot *plot, size_t lane)
 
 static void put_states(const struct plot *plot)
 {
-    fputs("set ytics (", plot->to);
+    fputs("unset logscale y\nset ytics (", plot->to);
     for (size_t i = 0; i < plot->path_count; i++) {
         if (i)
             fputs(", ", plot->to);
@@ -322,15 +322,22 @@ static void put_panels(const struct plot *plot)
     put_marks(plot);
     put_title(plot);
     put_mark_names(plot);
-    fputs("set tmargin at screen 0.88\nset bmargin at screen 0.67\n"
-          "set ylabel \"latency, p99\\n(s)\"\nset logscale y\nset format y '%.0e'\n",
-          to);
+    fputs(
+        "set tmargin at screen 0.88\nset bmargin at screen 0.67\n"
+        "set ylabel 'latency, p99'\nset logscale y\n"
+        "set ytics ('10 us' 1e-5, '100 us' 1e-4, '1 ms' 1e-3, '10 ms' 1e-2, '100 ms' 1e-1, '1 s' 1,"
+        " '10 s' 10, '100 s' 100)\n",
+        to);
     put_lines(plot, "latency", plot->paths, plot->path_count, "with linespoints pt 7 ps 0.25 lw 1");
-    fprintf(to, "unset label\nunset logscale y\nset format y '%%g'\nset yrange [0:*]\n"
-                "set tmargin at screen 0.64\nset bmargin at screen 0.47\n"
-                "set ylabel \"oldest\\nwaiting I/O (s)\"\n");
+    fprintf(to,
+            "unset label\nunset logscale y\nset ytics auto\nset format y '%%g'\nset yrange [0:*]\n"
+            "set tmargin at screen 0.64\nset bmargin at screen 0.47\n"
+            "set ylabel \"oldest\\nwaiting I/O (s)\"\n");
     put_lines(plot, "waiting", plot->hosts, plot->host_count, "with lines lw 1.5");
-    fputs("set tmargin at screen 0.44\nset bmargin at screen 0.27\nset ylabel 'IOPS'\n", to);
+    fputs("set tmargin at screen 0.44\nset bmargin at screen 0.27\nset ylabel 'IOPS'\n"
+          "set logscale y\nset yrange [1:*]\nset ytics (1, 10, 100, '1 k' 1000, '10 k' 10000,"
+          " '100 k' 100000)\n",
+          to);
     put_lines(plot, "iops", plot->paths, plot->path_count, "with lines lw 1.2");
     fputs("set tmargin at screen 0.24\nset bmargin at screen 0.08\nset ylabel 'path state'"
           " offset -4,0\nset format x '%g'\nset xlabel 'simulated time (s)' offset 0,0.3\n",
