@@ -1,6 +1,7 @@
 /* What a host asks a path after each login. */
 #include "initiator/scan.h"
 
+#include "iscsi/scsi.h"
 #include "sim/core/attributes.h"
 #include "sim/core/bytes.h"
 #include "sim/core/mem.h"
@@ -86,7 +87,7 @@ static bool take_page_list(struct scan *scan, struct scan_lun *lun, const uint8_
     uint32_t body_bytes;
 
     (void)lun;
-    if (!page_body(data, bytes, 0x00, &body, &body_bytes))
+    if (!page_body(data, bytes, SCSI_VPD_SUPPORTED_PAGES, &body, &body_bytes))
         return false;
     scan->page_count = body_bytes < sizeof(scan->pages) ? body_bytes : sizeof(scan->pages);
     memcpy(scan->pages, body, scan->page_count);
@@ -100,7 +101,7 @@ static bool take_serial(struct scan *scan, struct scan_lun *lun, const uint8_t *
     uint32_t body_bytes;
 
     (void)scan;
-    if (!page_body(data, bytes, 0x80, &body, &body_bytes))
+    if (!page_body(data, bytes, SCSI_VPD_UNIT_SERIAL_NUMBER, &body, &body_bytes))
         return false;
     while (body_bytes > 0 && (body[0] == ' ' || body[0] == 0)) {
         body++;
@@ -131,7 +132,7 @@ static bool take_designators(struct scan *scan, struct scan_lun *lun, const uint
     unsigned best = 0;
 
     (void)scan;
-    if (!page_body(data, bytes, 0x83, &at, &left))
+    if (!page_body(data, bytes, SCSI_VPD_DEVICE_IDENTIFICATION, &at, &left))
         return false;
     while (left >= 4 && left - 4 >= at[3]) { /* SPC-4, 7.8.6.1 */
         uint32_t length = at[3];
@@ -159,7 +160,7 @@ static bool take_block_limits(struct scan *scan, struct scan_lun *lun, const uin
                               uint32_t bytes)
 {
     (void)scan;
-    if (bytes < 12 || data[1] != 0xb0)
+    if (bytes < 12 || data[1] != SCSI_VPD_BLOCK_LIMITS)
         return false;
     lun->max_transfer_blocks = get_be32(data + 8);
     return true;
@@ -169,7 +170,7 @@ static bool take_characteristics(struct scan *scan, struct scan_lun *lun, const 
                                  uint32_t bytes)
 {
     (void)scan;
-    if (bytes < 6 || data[1] != 0xb1)
+    if (bytes < 6 || data[1] != SCSI_VPD_BLOCK_CHARACTERISTICS)
         return false;
     lun->is_rotating = get_be16(data + 4) > 1;
     return true;
@@ -199,7 +200,7 @@ static bool take_mode(struct scan *scan, struct scan_lun *lun, const uint8_t *da
     lun->is_write_protected = data[2] & 0x80;
     uint32_t page_at = 4u + data[3];
 
-    if (page_at + 3 <= bytes && (data[page_at] & 0x3f) == 0x08)
+    if (page_at + 3 <= bytes && (data[page_at] & 0x3f) == SCSI_MODE_CACHING)
         lun->has_write_cache = data[page_at + 2] & 0x04; /* WCE */
     return true;
 }
@@ -220,17 +221,47 @@ static bool take_port_groups(struct scan *scan, struct scan_lun *lun, const uint
 }
 
 static const struct step steps[] = {
-    {"REPORT LUNS", MUST, 0, ANSWER_MOST, {0xa0}, take_luns},
-    {"INQUIRY", MUST, 0, 96, {0x12}, take_inquiry},
-    {"TEST UNIT READY", MUST, 0, 0, {0x00}, take_nothing},
-    {"INQUIRY VPD 00h", MUST, 0, 255, {0x12, 1, 0x00}, take_page_list},
-    {"INQUIRY VPD 80h", IF_PAGE, 0x80, 255, {0x12, 1, 0x80}, take_serial},
-    {"INQUIRY VPD 83h", MUST, 0, 1024, {0x12, 1, 0x83}, take_designators},
-    {"INQUIRY VPD B0h", IF_PAGE, 0xb0, 64, {0x12, 1, 0xb0}, take_block_limits},
-    {"INQUIRY VPD B1h", IF_PAGE, 0xb1, 64, {0x12, 1, 0xb1}, take_characteristics},
-    {"READ CAPACITY(16)", MUST, 0, 32, {0x9e, 0x10}, take_capacity},
-    {"MODE SENSE(6)", MAY, 0, 192, {0x1a, 0x08, 0x08}, take_mode},
-    {"REPORT TARGET PORT GROUPS", IF_TPGS, 0, 1024, {0xa3, 0x0a}, take_port_groups},
+    {"REPORT LUNS", MUST, 0, ANSWER_MOST, {SCSI_REPORT_LUNS}, take_luns},
+    {"INQUIRY", MUST, 0, 96, {SCSI_INQUIRY}, take_inquiry},
+    {"TEST UNIT READY", MUST, 0, 0, {SCSI_TEST_UNIT_READY}, take_nothing},
+    {"INQUIRY VPD 00h", MUST, 0, 255, {SCSI_INQUIRY, 1, SCSI_VPD_SUPPORTED_PAGES}, take_page_list},
+    {"INQUIRY VPD 80h",
+     IF_PAGE,
+     SCSI_VPD_UNIT_SERIAL_NUMBER,
+     255,
+     {SCSI_INQUIRY, 1, SCSI_VPD_UNIT_SERIAL_NUMBER},
+     take_serial},
+    {"INQUIRY VPD 83h",
+     MUST,
+     0,
+     1024,
+     {SCSI_INQUIRY, 1, SCSI_VPD_DEVICE_IDENTIFICATION},
+     take_designators},
+    {"INQUIRY VPD B0h",
+     IF_PAGE,
+     SCSI_VPD_BLOCK_LIMITS,
+     64,
+     {SCSI_INQUIRY, 1, SCSI_VPD_BLOCK_LIMITS},
+     take_block_limits},
+    {"INQUIRY VPD B1h",
+     IF_PAGE,
+     SCSI_VPD_BLOCK_CHARACTERISTICS,
+     64,
+     {SCSI_INQUIRY, 1, SCSI_VPD_BLOCK_CHARACTERISTICS},
+     take_characteristics},
+    {"READ CAPACITY(16)",
+     MUST,
+     0,
+     32,
+     {SCSI_SERVICE_ACTION_IN_16, SCSI_SA_READ_CAPACITY_16},
+     take_capacity},
+    {"MODE SENSE(6)", MAY, 0, 192, {SCSI_MODE_SENSE_6, 0x08, SCSI_MODE_CACHING}, take_mode},
+    {"REPORT TARGET PORT GROUPS",
+     IF_TPGS,
+     0,
+     1024,
+     {SCSI_MAINTENANCE_IN, SCSI_SA_REPORT_TARGET_PORT_GROUPS},
+     take_port_groups},
 };
 
 #define FIRST_LUN_STEP 1u
@@ -239,17 +270,17 @@ static const struct step steps[] = {
 static void put_length(uint8_t *cdb, uint32_t bytes)
 {
     switch (cdb[0]) {
-    case 0x12:
+    case SCSI_INQUIRY:
         put_be16(cdb + 3, (uint16_t)bytes);
         break;
-    case 0x1a:
+    case SCSI_MODE_SENSE_6:
         cdb[4] = (uint8_t)bytes;
         break;
-    case 0x9e:
+    case SCSI_SERVICE_ACTION_IN_16:
         put_be32(cdb + 10, bytes);
         break;
-    case 0xa0:
-    case 0xa3:
+    case SCSI_REPORT_LUNS:
+    case SCSI_MAINTENANCE_IN:
         put_be32(cdb + 6, bytes);
         break;
     default: /* TEST UNIT READY has none */
@@ -368,18 +399,6 @@ struct command *scan_next(struct scan *scan, int64_t now_ns)
     return &scan->command;
 }
 
-/* The sense key (SPC-4, 4.5), or 0. */
-static uint8_t sense_key(const struct command *command)
-{
-    uint8_t code = command->sense_bytes > 0 ? command->sense[0] & 0x7f : 0;
-
-    if ((code == 0x70 || code == 0x71) && command->sense_bytes >= 3)
-        return command->sense[2] & 15;
-    if ((code == 0x72 || code == 0x73) && command->sense_bytes >= 2)
-        return command->sense[1] & 15;
-    return 0;
-}
-
 static void ask_later(struct scan *scan, int64_t now_ns)
 {
     if (++scan->busy > BUSY_MOST)
@@ -406,12 +425,18 @@ static void good_answer(struct scan *scan)
 
 static void check_condition(struct scan *scan, int64_t now_ns)
 {
-    switch (sense_key(&scan->command)) {
-    case 0x6: /* UNIT ATTENTION: told, and gone; ask again */
+    struct scsi_sense sense;
+
+    if (!scsi_sense_parse(scan->command.sense, scan->command.sense_bytes, &sense)) {
+        refused(scan);
+        return;
+    }
+    switch (sense.key) {
+    case SCSI_UNIT_ATTENTION: /* told, and gone; ask again */
         if (++scan->attentions > ATTENTIONS_MOST)
             refused(scan);
         break;
-    case 0x2: /* NOT READY */
+    case SCSI_NOT_READY:
         ask_later(scan, now_ns);
         break;
     default:
@@ -424,18 +449,29 @@ static void judge(struct scan *scan, int64_t now_ns)
 {
     const struct command *command = &scan->command;
 
-    if (command->end == COMMAND_SESSION_LOST)
+    if (command->end == COMMAND_SESSION_LOST) {
         scan->state = SCAN_IDLE;
-    else if (command->end != COMMAND_ANSWERED)
+        return;
+    }
+    if (command->end != COMMAND_ANSWERED) {
         refused(scan);
-    else if (command->status == 0x00)
+        return;
+    }
+    switch (command->status) {
+    case SCSI_GOOD:
         good_answer(scan);
-    else if (command->status == 0x02)
+        break;
+    case SCSI_CHECK_CONDITION:
         check_condition(scan, now_ns);
-    else if (command->status == 0x08 || command->status == 0x28) /* BUSY, TASK SET FULL */
+        break;
+    case SCSI_BUSY:
+    case SCSI_TASK_SET_FULL:
         ask_later(scan, now_ns);
-    else
+        break;
+    default:
         refused(scan);
+        break;
+    }
 }
 
 void scan_command_done(struct scan *scan, int64_t now_ns)

@@ -295,7 +295,7 @@ static inline void rig_pump(struct rig *rig)
 }
 
 /* The next PDU of the initiator, which is an 'opcode'. */
-static inline struct seen *next(struct rig *rig, enum pdu_opcode opcode)
+static inline struct seen *next(struct rig *rig, uint8_t opcode)
 {
     rig_pump(rig);
     if (rig->seen_taken == rig->seen_count)

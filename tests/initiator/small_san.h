@@ -239,6 +239,9 @@ static inline void san_data(struct san_stream *s, const struct pdu *pdu, const u
 
 static inline void san_inquiry(struct san_stream *s, const struct pdu *pdu, uint32_t lun)
 {
+    static const uint8_t pages[] = {0, 0, 0, 3, 0, 0x80, 0x83};
+    static const uint8_t serial[] = {0, 0x80, 0, 6, 'S', 'E', 'R', '0', '0', '0'};
+    static const uint8_t naa[] = {0, 0x83, 0, 12, 1, 3, 0, 8, 0x60, 1, 2, 3, 4, 5, 0, 0};
     const uint8_t *cdb = pdu->command.cdb;
     uint8_t data[96] = {0};
 
@@ -251,20 +254,20 @@ static inline void san_inquiry(struct san_stream *s, const struct pdu *pdu, uint
     }
     data[1] = cdb[2];
     switch (cdb[2]) {
-    case 0x00:
-        memcpy(data + 2, "\0\3\0\x80\x83", 5);
-        san_data(s, pdu, data, 7);
+    case SCSI_VPD_SUPPORTED_PAGES:
+        memcpy(data, pages, sizeof(pages));
+        san_data(s, pdu, data, sizeof(pages));
         break;
-    case 0x80:
-        memcpy(data + 2, "\0\6SER000", 8);
+    case SCSI_VPD_UNIT_SERIAL_NUMBER:
+        memcpy(data, serial, sizeof(serial));
         data[9] = (uint8_t)('0' + lun);
-        san_data(s, pdu, data, 10);
+        san_data(s, pdu, data, sizeof(serial));
         break;
-    case 0x83:
-        memcpy(data + 2, "\0\x0c\1\3\0\x08\x60\x01\x02\x03\x04\x05", 12);
+    case SCSI_VPD_DEVICE_IDENTIFICATION:
+        memcpy(data, naa, sizeof(naa));
         data[14] = s->san->identity;
         data[15] = (uint8_t)lun;
-        san_data(s, pdu, data, 16);
+        san_data(s, pdu, data, sizeof(naa));
         break;
     default:
         san_sense(s, pdu, SCSI_ILLEGAL_REQUEST, 0x24);
