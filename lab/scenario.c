@@ -201,6 +201,7 @@ static bool load_topology(struct loading *loading, struct scenario *scenario,
 {
     const struct source *source = NULL;
     struct error err;
+    size_t errors_before = loading->errors->error_count;
     char *path = path_beside(loading->path, name->text);
     enum status status = file_set_read(&loading->set->files, path, &source, &err);
 
@@ -216,7 +217,7 @@ static bool load_topology(struct loading *loading, struct scenario *scenario,
         scenario->topology =
             topology_from_document(document, &loading->set->files, loading->errors);
     document_free(document);
-    return scenario->topology != NULL;
+    return loading->errors->error_count == errors_before;
 }
 
 /* What can be said about the items of a map or list without knowing the SAN. */

@@ -511,14 +511,19 @@ struct end_run {
     uint32_t nic_step; /* NICs from one host of the group to the next */
 };
 
+/* Hosts made from one map: a key that is there twice makes two groups of one name. */
 static uint32_t group_size(const struct topology *topology, uint32_t host_index)
 {
-    uint32_t count = 0;
+    const struct source_pos *pos = &topology->hosts[host_index].pos;
+    uint32_t count = 1;
 
-    while (host_index + count < topology->host_count &&
-           strcmp(topology->hosts[host_index + count].group, topology->hosts[host_index].group) ==
-               0)
+    while (host_index + count < topology->host_count) {
+        const struct source_pos *next = &topology->hosts[host_index + count].pos;
+
+        if (next->line != pos->line || next->column != pos->column)
+            break;
         count++;
+    }
     return count;
 }
 
@@ -686,9 +691,12 @@ static void add_cable(struct build *build, const struct node *map, const struct 
         numbered_name(cable->name, sizeof(cable->name), map->key->text, number, count);
     else
         snprintf(cable->name, sizeof(cable->name), "%s", map->key->text);
-    for (int i = 0; i < 2; i++)
-        if (!plug(build, at[i], &cable->ends[i]))
-            return;
+    if (!plug(build, at[0], &cable->ends[0]))
+        return;
+    if (!plug(build, at[1], &cable->ends[1])) {
+        *place_of(topology, &cable->ends[0]) = TOPOLOGY_NONE; /* it is in nothing after all */
+        return;
+    }
     topology->cable_count++;
 }
 
@@ -923,7 +931,6 @@ static void refuse_none(struct build *build, const struct node *named, const cha
 static void build_all(struct build *build)
 {
     const struct topology_file *file = build->file;
-    size_t errors_before = build->errors->error_count;
 
     refuse_none(build, file->hosts, "host");
     refuse_none(build, file->arrays, "array");
@@ -934,7 +941,7 @@ static void build_all(struct build *build)
         add_paths(build);
     add_each(build, file->cables, "cable", CABLES_MOST, add_cables);
     check_unique(build, false);
-    if (build->errors->error_count > errors_before)
+    if (build->errors->error_count > 0)
         return; /* most of what follows would follow from that */
     check_unique(build, true);
     check_names(build);

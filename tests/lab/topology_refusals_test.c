@@ -406,6 +406,13 @@ static struct change_row refused[] = {
      "   16 |     count: 1001\n"
      "      |            ^^^^\n"
      "      = help: choose a value in that range\n"},
+    {"a host with a count twice, of which one has more NICs", "  kvm:\n",
+     "  kvm:\n    profile: windows-server-2022\n"
+     "    nics: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}, iscsi1: {}}\n  kvm:\n",
+     "t.yaml:17:3: error: 'kvm' is here twice\n"
+     "   17 |   kvm:\n"
+     "      |   ^^^\n"
+     "      = help: it is first in line 14; keep one of them\n"},
     {"a file of another kind", "kind: topology", "kind: profile",
      "t.yaml:1:7: error: 'kind' must be 'topology', not 'profile'\n"
      "    1 | kind: profile\n"
