@@ -72,7 +72,7 @@ static void take_bytes(struct buf_queue *queue, void *ret_bytes, size_t bytes)
  * needed to find the digest (11.2.3); the AHS length is bounded before that. */
 static enum framer_outcome take_header(struct framer *framer)
 {
-    uint8_t digest[PDU_DIGEST_BYTES];
+    uint8_t digest[PDU_DIGEST_BYTES] = {0};
     size_t digest_bytes = framer->header_digest ? PDU_DIGEST_BYTES : 0;
 
     if (framer->in.bytes < PDU_HEADER_BYTES)
@@ -140,7 +140,7 @@ enum framer_outcome framer_next(struct framer *framer, struct pdu *ret_pdu, stru
     uint32_t data_bytes = pdu_data_bytes(framer->header);
     uint32_t padding_bytes = pdu_padding_bytes(data_bytes);
     struct buf *data = buf_queue_take(&framer->in, data_bytes);
-    uint8_t tail[3 + PDU_DIGEST_BYTES];
+    uint8_t tail[3 + PDU_DIGEST_BYTES] = {0};
 
     take_bytes(&framer->in, tail, framer->rest_bytes - data_bytes);
     enum pdu_outcome outcome = pdu_decode(framer->header, ret_pdu);

@@ -93,9 +93,10 @@ static uint32_t home(const struct pdu_watch *watch, uint32_t itt)
 
 static struct chunk *new_table(struct pool *pool, uint32_t slot_count)
 {
-    struct chunk *table = chunk_new(pool, slot_count * sizeof(struct task *));
+    size_t bytes = slot_count * sizeof(struct task *);
+    struct chunk *table = chunk_new(pool, bytes);
 
-    memset(table->data, 0, slot_count * sizeof(struct task *));
+    memset(table->data, 0, bytes);
     return table;
 }
 

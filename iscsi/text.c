@@ -84,7 +84,8 @@ void text_add(struct text *text, const char *key, const char *value)
         return;
     memcpy(place, key, key_bytes);
     place[key_bytes] = '=';
-    memcpy(place + key_bytes + 1, value, value_bytes + 1);
+    memcpy(place + key_bytes + 1, value, value_bytes);
+    place[key_bytes + 1 + value_bytes] = '\0';
 }
 
 void text_add_number(struct text *text, const char *key, uint64_t value)
@@ -423,9 +424,9 @@ bool text_list_next(const char *list, size_t *at, const char **ret_item, size_t 
     return true;
 }
 
-static bool item_is(const char *item, size_t item_bytes, const char *word)
+static bool item_is(const char *start, size_t bytes, const char *word)
 {
-    return strlen(word) == item_bytes && memcmp(item, word, item_bytes) == 0;
+    return strlen(word) == bytes && memcmp(start, word, bytes) == 0;
 }
 
 bool text_list_has(const char *list, const char *item)

@@ -93,7 +93,7 @@ static struct response {
     uint32_t wanted;
     const char *offer;
     const char *answer;
-    uint32_t agreed;
+    uint64_t agreed;
 } responses[] = {
     {"HeaderDigest: the offerer's first choice", "HeaderDigest", DIGEST_NONE_OR_CRC32C,
      "CRC32C,None", "CRC32C", DIGEST_CRC32C},

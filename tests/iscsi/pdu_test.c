@@ -308,7 +308,7 @@ static void ignores_reserved_bits(void **state)
 static struct refusal {
     const char *name;
     uint8_t opcode;
-    size_t at; /* this byte is set to ... */
+    uint8_t at; /* this byte is set to ... */
     uint8_t value;
     enum pdu_outcome outcome;
 } refusals[] = {

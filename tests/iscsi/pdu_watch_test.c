@@ -56,104 +56,106 @@ static void pass(struct line *line, const struct pdu *pdu)
 #define WINDOW .exp_cmd_sn = 10, .max_cmd_sn = 40
 #define CMD(tag, sn, reads, writes, edtl, immediate, final)                                        \
     {                                                                                              \
-        .opcode = PDU_SCSI_COMMAND, .is_final = final, .itt = tag, .cmd_sn = sn,                   \
-        .exp_stat_sn = 101, .data_bytes = immediate, .command = {                                  \
-            .is_read = reads,                                                                      \
-            .is_write = writes,                                                                    \
-            .expected_bytes = edtl                                                                 \
+        .opcode = PDU_SCSI_COMMAND, .is_final = (final), .itt = (tag), .cmd_sn = (sn),             \
+        .exp_stat_sn = 101, .data_bytes = (immediate), .command = {                                \
+            .is_read = (reads),                                                                    \
+            .is_write = (writes),                                                                  \
+            .expected_bytes = (edtl)                                                               \
         }                                                                                          \
     }
 #define READ(tag, sn, edtl)  CMD(tag, sn, true, false, edtl, 0, true)
 #define WRITE(tag, sn, edtl) CMD(tag, sn, false, true, edtl, 0, true)
 #define DATA_IN(tag, sn, offset, bytes, final)                                                     \
     {                                                                                              \
-        .opcode = PDU_DATA_IN, .is_final = final, .itt = tag, .ttt = PDU_NO_TAG, WINDOW,           \
-        .data_bytes = bytes, .data_in = {                                                          \
-            .data_sn = sn,                                                                         \
-            .buffer_offset = offset                                                                \
+        .opcode = PDU_DATA_IN, .is_final = (final), .itt = (tag), .ttt = PDU_NO_TAG, WINDOW,       \
+        .data_bytes = (bytes), .data_in = {                                                        \
+            .data_sn = (sn),                                                                       \
+            .buffer_offset = (offset)                                                              \
         }                                                                                          \
     }
 #define DATA_IN_GOOD(tag, sn, offset, bytes, stat)                                                 \
     {                                                                                              \
-        .opcode = PDU_DATA_IN, .is_final = true, .itt = tag, .ttt = PDU_NO_TAG, WINDOW,            \
-        .stat_sn = stat, .data_bytes = bytes, .data_in = {                                         \
+        .opcode = PDU_DATA_IN, .is_final = true, .itt = (tag), .ttt = PDU_NO_TAG, WINDOW,          \
+        .stat_sn = (stat), .data_bytes = (bytes), .data_in = {                                     \
             .has_status = true,                                                                    \
-            .data_sn = sn,                                                                         \
-            .buffer_offset = offset                                                                \
+            .data_sn = (sn),                                                                       \
+            .buffer_offset = (offset)                                                              \
         }                                                                                          \
     }
 #define RESPONSE(tag, stat, code)                                                                  \
     {                                                                                              \
-        .opcode = PDU_SCSI_RESPONSE, .itt = tag, .stat_sn = stat, WINDOW, .response = {            \
-            .status = code                                                                         \
+        .opcode = PDU_SCSI_RESPONSE, .itt = (tag), .stat_sn = (stat), WINDOW, .response = {        \
+            .status = (code)                                                                       \
         }                                                                                          \
     }
 #define SHORT_RESPONSE(tag, stat, rest)                                                            \
     {                                                                                              \
-        .opcode = PDU_SCSI_RESPONSE, .itt = tag, .stat_sn = stat, WINDOW, .response = {            \
-            .residual = {.is_underflow = true, .bytes = rest}                                      \
+        .opcode = PDU_SCSI_RESPONSE, .itt = (tag), .stat_sn = (stat), WINDOW, .response = {        \
+            .residual = {.is_underflow = true, .bytes = (rest)}                                    \
         }                                                                                          \
     }
 #define R2T(tag, sn, offset, bytes, tt, stat)                                                      \
     {                                                                                              \
-        .opcode = PDU_R2T, .itt = tag, .ttt = tt, .stat_sn = stat, WINDOW, .r2t = {                \
-            .r2t_sn = sn,                                                                          \
-            .buffer_offset = offset,                                                               \
-            .desired_bytes = bytes                                                                 \
+        .opcode = PDU_R2T, .itt = (tag), .ttt = (tt), .stat_sn = (stat), WINDOW, .r2t = {          \
+            .r2t_sn = (sn),                                                                        \
+            .buffer_offset = (offset),                                                             \
+            .desired_bytes = (bytes)                                                               \
         }                                                                                          \
     }
 #define DATA_OUT(tag, tt, sn, offset, bytes, final)                                                \
     {                                                                                              \
-        .opcode = PDU_DATA_OUT, .is_final = final, .itt = tag, .ttt = tt, .exp_stat_sn = 101,      \
-        .data_bytes = bytes, .data_out = {                                                         \
-            .data_sn = sn,                                                                         \
-            .buffer_offset = offset                                                                \
+        .opcode = PDU_DATA_OUT, .is_final = (final), .itt = (tag), .ttt = (tt),                    \
+        .exp_stat_sn = 101, .data_bytes = (bytes), .data_out = {                                   \
+            .data_sn = (sn),                                                                       \
+            .buffer_offset = (offset)                                                              \
         }                                                                                          \
     }
 #define TMF(tag, sn, what, ref)                                                                    \
     {                                                                                              \
-        .opcode = PDU_TASK_REQUEST, .is_immediate = true, .itt = tag, .cmd_sn = sn,                \
+        .opcode = PDU_TASK_REQUEST, .is_immediate = true, .itt = (tag), .cmd_sn = (sn),            \
         .exp_stat_sn = 101, .task_request = {                                                      \
-            .function = what,                                                                      \
-            .ref_task_tag = ref                                                                    \
+            .function = (what),                                                                    \
+            .ref_task_tag = (ref)                                                                  \
         }                                                                                          \
     }
 #define TMF_RESPONSE(tag, stat, code)                                                              \
     {                                                                                              \
-        .opcode = PDU_TASK_RESPONSE, .itt = tag, .stat_sn = stat, WINDOW, .task_response = {       \
-            .response = code                                                                       \
+        .opcode = PDU_TASK_RESPONSE, .itt = (tag), .stat_sn = (stat), WINDOW, .task_response = {   \
+            .response = (code)                                                                     \
         }                                                                                          \
     }
 #define PING(tag, sn, immediate)                                                                   \
     {                                                                                              \
-        .opcode = PDU_NOP_OUT, .is_immediate = immediate, .itt = tag, .ttt = PDU_NO_TAG,           \
-        .cmd_sn = sn, .exp_stat_sn = 101                                                           \
+        .opcode = PDU_NOP_OUT, .is_immediate = (immediate), .itt = (tag), .ttt = PDU_NO_TAG,       \
+        .cmd_sn = (sn), .exp_stat_sn = 101                                                         \
     }
 #define PONG(tag, stat)                                                                            \
     {                                                                                              \
-        .opcode = PDU_NOP_IN, .itt = tag, .ttt = PDU_NO_TAG, .stat_sn = stat, WINDOW               \
+        .opcode = PDU_NOP_IN, .itt = (tag), .ttt = PDU_NO_TAG, .stat_sn = (stat), WINDOW           \
     }
 #define TARGET_PING(tt, stat)                                                                      \
     {                                                                                              \
-        .opcode = PDU_NOP_IN, .itt = PDU_NO_TAG, .ttt = tt, .stat_sn = stat, WINDOW                \
+        .opcode = PDU_NOP_IN, .itt = PDU_NO_TAG, .ttt = (tt), .stat_sn = (stat), WINDOW            \
     }
 #define TEXT(tag, sn, final)                                                                       \
     {                                                                                              \
-        .opcode = PDU_TEXT_REQUEST, .is_immediate = true, .is_final = final, .itt = tag,           \
-        .ttt = PDU_NO_TAG, .cmd_sn = sn, .exp_stat_sn = 101                                        \
+        .opcode = PDU_TEXT_REQUEST, .is_immediate = true, .is_final = (final), .itt = (tag),       \
+        .ttt = PDU_NO_TAG, .cmd_sn = (sn), .exp_stat_sn = 101                                      \
     }
 #define TEXT_RESPONSE(tag, stat, final)                                                            \
     {                                                                                              \
-        .opcode = PDU_TEXT_RESPONSE, .is_final = final, .itt = tag, .ttt = PDU_NO_TAG,             \
-        .stat_sn = stat, WINDOW                                                                    \
+        .opcode = PDU_TEXT_RESPONSE, .is_final = (final), .itt = (tag), .ttt = PDU_NO_TAG,         \
+        .stat_sn = (stat), WINDOW                                                                  \
     }
 #define REJECT(stat)                                                                               \
     {                                                                                              \
-        .opcode = PDU_REJECT, .stat_sn = stat, WINDOW, .data_bytes = 48, .reject = {.reason = 2 }  \
+        .opcode = PDU_REJECT, .stat_sn = (stat), WINDOW, .data_bytes = 48, .reject = {             \
+            .reason = 2                                                                            \
+        }                                                                                          \
     }
 #define ASYNC(stat, what)                                                                          \
     {                                                                                              \
-        .opcode = PDU_ASYNC, .stat_sn = stat, WINDOW, .async = {.event = what }                    \
+        .opcode = PDU_ASYNC, .stat_sn = (stat), WINDOW, .async = {.event = (what) }                \
     }
 
 static void begin(struct line *line)

@@ -216,7 +216,7 @@ static struct binary_row {
     const char *name;
     const char *value;
     bool is_good;
-    size_t bytes;
+    uint8_t bytes;
     uint8_t data[4];
 } binary_rows[] = {
     {"hexadecimal", "0x0aFf", true, 2, {0x0a, 0xff}},
