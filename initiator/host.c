@@ -62,7 +62,7 @@ struct host *host_new(const struct host_config *config)
 }
 
 /* All that a running host has: back to what host_new() made. */
-static void tear_down(struct host *host, bool aborts_streams)
+static void tear_down(struct host *host, enum line_end how)
 {
     struct clock *clock = host->config.clock;
 
@@ -71,7 +71,7 @@ static void tear_down(struct host *host, bool aborts_streams)
     clock_cancel(clock, &host->boot_timer);
     if (host->discovery) {
         clock_cancel(clock, &host->discovery_line.timer);
-        line_drop(&host->discovery_line, aborts_streams);
+        line_drop(&host->discovery_line, how);
         discovery_free(host->discovery);
         host->discovery = NULL;
     }
@@ -79,7 +79,8 @@ static void tear_down(struct host *host, bool aborts_streams)
         struct host_path *p = &host->paths[i];
 
         clock_cancel(clock, &p->line.timer);
-        line_drop(&p->line, aborts_streams);
+        line_drop(&p->line, how);
+        p->past = host_path_counters(host, i);
         path_free(p->path); /* before the scan, whose command may be inside */
         p->path = NULL;
         scan_fini(&p->scan);
@@ -102,7 +103,7 @@ void host_free(struct host *host)
 {
     if (!host)
         return;
-    tear_down(host, true);
+    tear_down(host, LINE_ABORT);
     for (uint32_t i = 0; i < host->disk_count; i++)
         free(host->disks[i]);
     free(host->disks);
@@ -160,7 +161,7 @@ void host_stop(struct host *host)
     host->is_stopping = true;
     if (host->discovery) {
         clock_cancel(host->config.clock, &host->discovery_line.timer);
-        line_drop(&host->discovery_line, true);
+        line_drop(&host->discovery_line, LINE_ABORT);
         discovery_free(host->discovery);
         host->discovery = NULL;
     }
@@ -197,10 +198,10 @@ bool host_is_stopped(const struct host *host)
     return host->is_stopped;
 }
 
-void host_crash(struct host *host)
+static void crash(struct host *host, enum line_end how)
 {
     assert(!host->is_draining);
-    tear_down(host, true);
+    tear_down(host, how);
     host->dirty_paths = NULL;
     host->dirty_disks = NULL;
     for (uint32_t i = 0; i < host->config.session_count; i++)
@@ -209,6 +210,16 @@ void host_crash(struct host *host)
         host->disks[i]->is_dirty = false;
     host->is_stopping = false;
     host->is_stopped = true;
+}
+
+void host_crash(struct host *host)
+{
+    crash(host, LINE_LEAVE);
+}
+
+void host_kill_service(struct host *host)
+{
+    crash(host, LINE_ABORT);
 }
 
 void host_boot(struct host *host, int64_t boot_ns)
@@ -279,28 +290,41 @@ uint32_t host_live_sessions(const struct host *host, struct host_live_session *r
     return count;
 }
 
+static void add(struct path_counters *sum, const struct path_counters *one)
+{
+    sum->connects += one->connects;
+    sum->logins += one->logins;
+    sum->login_failures += one->login_failures;
+    sum->logouts += one->logouts;
+    sum->session_drops += one->session_drops;
+    sum->nop_timeouts += one->nop_timeouts;
+    sum->command_timeouts += one->command_timeouts;
+    sum->aborts += one->aborts;
+    sum->lun_resets += one->lun_resets;
+    sum->target_resets += one->target_resets;
+    sum->hold_expiries += one->hold_expiries;
+    sum->resubmitted += one->resubmitted;
+    sum->async_logouts += one->async_logouts;
+}
+
+struct path_counters host_path_counters(const struct host *host, uint32_t path_index)
+{
+    const struct host_path *p = &host->paths[path_index];
+    struct path_counters sum = p->past;
+
+    if (p->path)
+        add(&sum, path_counters(p->path));
+    return sum;
+}
+
 struct path_counters host_counters(const struct host *host)
 {
     struct path_counters sum = {0};
 
     for (uint32_t i = 0; i < host->config.session_count; i++) {
-        if (!host->paths[i].path)
-            continue;
-        const struct path_counters *one = path_counters(host->paths[i].path);
+        struct path_counters one = host_path_counters(host, i);
 
-        sum.connects += one->connects;
-        sum.logins += one->logins;
-        sum.login_failures += one->login_failures;
-        sum.logouts += one->logouts;
-        sum.session_drops += one->session_drops;
-        sum.nop_timeouts += one->nop_timeouts;
-        sum.command_timeouts += one->command_timeouts;
-        sum.aborts += one->aborts;
-        sum.lun_resets += one->lun_resets;
-        sum.target_resets += one->target_resets;
-        sum.hold_expiries += one->hold_expiries;
-        sum.resubmitted += one->resubmitted;
-        sum.async_logouts += one->async_logouts;
+        add(&sum, &one);
     }
     return sum;
 }

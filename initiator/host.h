@@ -83,8 +83,12 @@ void host_stop(struct host *host);
 bool host_is_stopped(const struct host *host);
 
 /* Power is gone or the kernel crashed: all state is lost at once, without a byte on the wire. The
- * net closes its streams by itself. Open I/O ends without a completion. */
+ * streams are left to the net, which ends them by itself: call this before stack_power_off(). Open
+ * I/O ends without a completion. */
 void host_crash(struct host *host);
+/* The initiator service alone crashed: the same, but the kernel lives and resets its connections.
+ */
+void host_kill_service(struct host *host);
 /* Boots again after 'boot_ns'. */
 void host_boot(struct host *host, int64_t boot_ns);
 bool host_is_on(const struct host *host);
@@ -104,6 +108,7 @@ void host_flush(struct host *host);
 /* Paths, in the order of the configuration. */
 uint32_t host_path_count(const struct host *host);
 const char *host_path_name(const struct host *host, uint32_t path_index);
+/* NULL while the host is off or discovers. */
 const struct path *host_path(const struct host *host, uint32_t path_index);
 
 /* A live session, for rule P6: the target must have the same ones. */
@@ -118,5 +123,6 @@ struct host_live_session {
 uint32_t host_live_sessions(const struct host *host, struct host_live_session *ret_sessions,
                             uint32_t most);
 
-/* Sums over the paths; and per path through path_counters(). */
+/* What a path counted since the host was made, through all boots; and the sums over all paths. */
+struct path_counters host_path_counters(const struct host *host, uint32_t path_index);
 struct path_counters host_counters(const struct host *host);

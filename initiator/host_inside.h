@@ -34,7 +34,8 @@ struct host_path {
     struct link_watch watch;
     uint32_t index;
     const struct host_session *session;
-    struct path *path; /* owned; NULL while the host is off or discovers */
+    struct path *path;         /* owned; NULL while the host is off or discovers */
+    struct path_counters past; /* of the paths before the last boot */
     struct scan scan;
     uint8_t isid[ISID_BYTES];
     struct host_way *ways; /* owned: the disks that it ever led to since the host booted */
@@ -79,8 +80,9 @@ void host_look_if_stopped(struct host *host);
 void line_init(struct line *line, struct host *host, const struct stream_user_ops *ops,
                timer_fire_fn *fire);
 void line_open(struct line *line, uint32_t from, struct endpoint to);
-/* Nobody hears of the stream any more. */
-void line_drop(struct line *line, bool is_abort);
+/* Nobody hears of the stream any more. LEAVE: it is the net's to end it. */
+enum line_end { LINE_CLOSE, LINE_ABORT, LINE_LEAVE };
+void line_drop(struct line *line, enum line_end how);
 void line_trace_pdu(struct line *line, const uint8_t *header, bool is_from_target);
 /* Moves the deadline; arming again for later is left to the firing, so that a deadline which moves
  * with each byte costs nothing. */

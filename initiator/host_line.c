@@ -41,17 +41,23 @@ static void line_ended(struct line *line)
     trace->ops->pdu_end(trace, clock_now_ns(host->config.clock), line->connection);
 }
 
-void line_drop(struct line *line, bool is_abort)
+void line_drop(struct line *line, enum line_end how)
 {
     struct stream *stream = line->stream;
 
     if (!stream)
         return;
     line_ended(line);
-    if (is_abort)
-        stream_abort(stream);
-    else
+    switch (how) {
+    case LINE_CLOSE:
         stream_close(stream);
+        break;
+    case LINE_ABORT:
+        stream_abort(stream);
+        break;
+    case LINE_LEAVE: /* what it may still say goes unheard: 'stream' is NULL */
+        break;
+    }
 }
 
 void line_trace_pdu(struct line *line, const uint8_t *header, bool is_from_target)
@@ -75,7 +81,8 @@ static void regulate(struct line *line, size_t room_bytes)
         stream_resume(line->stream);
 }
 
-/* Paths. */
+/* Paths. A stream that a crash left to the net may still speak: nobody listens ('stream' is NULL).
+ */
 
 static struct host_path *path_of(struct stream_user *user)
 {
@@ -91,6 +98,8 @@ static void path_stands(struct stream_user *user)
 {
     struct host_path *p = path_of(user);
 
+    if (!p->line.stream)
+        return;
     path_connected(p->path, now_of(p->line.host));
     host_mark_path(p);
     host_drain(p->line.host);
@@ -100,6 +109,10 @@ static void path_gets(struct stream_user *user, struct buf *data)
 {
     struct host_path *p = path_of(user);
 
+    if (!p->line.stream) {
+        buf_free(data);
+        return;
+    }
     path_feed(p->path, data, now_of(p->line.host));
     host_mark_path(p);
     host_drain(p->line.host);
@@ -117,7 +130,7 @@ static void path_broke(struct stream_user *user, enum close_reason reason)
 {
     struct host_path *p = path_of(user);
 
-    if (!p->line.stream) /* of a host that lost its power meanwhile */
+    if (!p->line.stream)
         return;
     line_ended(&p->line);
     path_closed(p->path, reason, now_of(p->line.host));
@@ -196,10 +209,10 @@ static void path_told(struct host_path *p, const struct path_event *event)
         line_open(&p->line, p->session->from, event->to);
         break;
     case PATH_CLOSE:
-        line_drop(&p->line, false);
+        line_drop(&p->line, LINE_CLOSE);
         break;
     case PATH_ABORT:
-        line_drop(&p->line, true);
+        line_drop(&p->line, LINE_ABORT);
         break;
     case PATH_SIGN:
         trace->ops->sign(trace, now_of(host),
@@ -335,6 +348,8 @@ static void discovery_stands(struct stream_user *user)
 {
     struct host *host = CONTAINER_OF(user, struct line, user)->host;
 
+    if (!host->discovery)
+        return;
     discovery_connected(host->discovery, now_of(host));
     drain_discovery(host);
 }
@@ -343,13 +358,20 @@ static void discovery_gets(struct stream_user *user, struct buf *data)
 {
     struct host *host = CONTAINER_OF(user, struct line, user)->host;
 
+    if (!host->discovery) {
+        buf_free(data);
+        return;
+    }
     discovery_feed(host->discovery, data, now_of(host));
     drain_discovery(host);
 }
 
 static void discovery_may_send(struct stream_user *user)
 {
-    drain_discovery(CONTAINER_OF(user, struct line, user)->host);
+    struct host *host = CONTAINER_OF(user, struct line, user)->host;
+
+    if (host->discovery)
+        drain_discovery(host);
 }
 
 static void discovery_broke(struct stream_user *user, enum close_reason reason)
@@ -412,7 +434,8 @@ void host_end_discovery(struct host *host)
     struct discovery *discovery = host->discovery;
 
     clock_cancel(host->config.clock, &host->discovery_line.timer);
-    line_drop(&host->discovery_line, discovery_state(discovery) != DISCOVERY_DONE);
+    line_drop(&host->discovery_line,
+              discovery_state(discovery) == DISCOVERY_DONE ? LINE_CLOSE : LINE_ABORT);
     if (discovery_state(discovery) == DISCOVERY_FAILED) {
         discovery_sign(host, "discovery failed");
     } else {

@@ -611,5 +611,7 @@ const struct isession *path_session(const struct path *path)
 
 const struct path_counters *path_counters(const struct path *path)
 {
-    return &path->counters;
+    static const struct path_counters none;
+
+    return path ? &path->counters : &none;
 }

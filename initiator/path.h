@@ -175,4 +175,4 @@ struct path_counters {
     uint64_t resubmitted; /* commands sent again on a new session */
     uint64_t async_logouts;
 };
-const struct path_counters *path_counters(const struct path *path);
+const struct path_counters *path_counters(const struct path *path); /* NULL: all are 0 */

@@ -1,4 +1,5 @@
 /* A host with two paths to two disks: boots, finds its disks, does I/O through failures, stops. */
+#include "iscsi/pdu_watch.h"
 #include "tests/initiator/small_san.h"
 
 #include <stdio.h>
@@ -70,17 +71,42 @@ static void tell_path(struct trace *trace, int64_t at_ns, const struct trace_pat
                  path->old_state, path->new_state);
 }
 
+/* Rules P1 to P4 hold on every connection of every test here. */
+static struct {
+    uint64_t connection;
+    struct pdu_watch *watch;
+} watches[SAN_STREAMS];
+
 static void tell_pdu(struct trace *trace, int64_t at_ns, const struct trace_pdu *pdu)
 {
+    struct pdu_break broken;
+    unsigned i = 0;
+
     (void)trace, (void)at_ns;
     assert_false(pdu->is_target_end);
     told.pdus++;
+    while (i < SAN_STREAMS && watches[i].watch && watches[i].connection != pdu->connection)
+        i++;
+    if (i == SAN_STREAMS || !watches[i].watch) {
+        for (i = 0; watches[i].watch; i++)
+            assert_true(i + 1 < SAN_STREAMS);
+        watches[i].connection = pdu->connection;
+        watches[i].watch = pdu_watch_new(san.pool, false);
+    }
+    if (pdu_watch_see(watches[i].watch, pdu->header, pdu->is_from_target, &broken))
+        fail_msg("%s: %s", broken.rule, broken.text);
 }
 
 static void tell_pdu_end(struct trace *trace, int64_t at_ns, uint64_t connection)
 {
-    (void)trace, (void)at_ns, (void)connection;
+    (void)trace, (void)at_ns;
     told.pdu_ends++;
+    for (unsigned i = 0; i < SAN_STREAMS; i++) {
+        if (!watches[i].watch || watches[i].connection != connection)
+            continue;
+        pdu_watch_free(watches[i].watch);
+        watches[i].watch = NULL;
+    }
 }
 
 static struct trace_ops trace_ops;
@@ -411,6 +437,8 @@ static void a_crash_forgets_everything_and_a_boot_finds_it_again(void **state)
     host_live_sessions(host, after, 2);
     assert_memory_equal(before[1].isid, after[1].isid, ISID_BYTES); /* reinstates its sessions */
     one_io(0, true, 0);
+    assert_int_equal(host_path_counters(host, 0).logins, 2); /* counted through the crash */
+    assert_int_equal(path_counters(host_path(host, 0))->logins, 1);
     end();
 }
 
@@ -420,7 +448,10 @@ static void a_crash_at_any_moment_of_the_boot_leaks_nothing(void **state)
     for (int64_t at_ns = 0; at_ns < MS(4); at_ns += US(37)) {
         begin(at_ns % 2 == 0);
         san_run(&san, at_ns);
-        host_crash(host);
+        if (at_ns % 3 == 0)
+            host_kill_service(host);
+        else
+            host_crash(host);
         host_free(host);
         san_fini(&san);
     }
