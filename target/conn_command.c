@@ -40,8 +40,7 @@ void command_forget(struct command *command)
 
 /* ---- the result ---- */
 
-/* 11.4.5: against what SCSI would transfer. A direction that the command was not sent with takes
- * nothing. */
+/* 11.4.5: what SCSI would transfer, against EDTL. */
 static struct pdu_residual residual_of(const struct command *command, uint64_t transfer_bytes)
 {
     uint64_t expected_bytes = command->expected_bytes;
@@ -59,15 +58,17 @@ static struct pdu_residual residual_of(const struct command *command, uint64_t t
     return (struct pdu_residual){0};
 }
 
-/* The data that the initiator expects, and no more. */
+/* The data that the initiator expects, and no more. A read that was sent as a write transfers
+ * nothing in the direction that EDTL is about. */
 static void take_data_in(struct command *command)
 {
     size_t bytes = buf_bytes(command->task.data_in);
     struct buf *rest = task_take_data_in(&command->task);
 
-    if (!command->is_read && bytes > 0) { /* nobody reads: the data is for nobody */
+    if (!command->is_read) { /* the data is for nobody */
         buf_free(rest);
-        command->task.transfer_bytes = 0;
+        if (command->is_write && bytes > 0)
+            command->task.transfer_bytes = 0;
         return;
     }
     if (bytes > command->expected_bytes) {

@@ -47,6 +47,7 @@ struct peer {
     struct conn *conn; /* NULL: closed */
     struct framer framer;
     struct framer_digests digests; /* of what it sends */
+    struct framer_digests agreed;
     uint32_t cmd_sn;
     uint32_t itt;
     uint32_t stat_sn; /* the next one that is due */
@@ -57,6 +58,7 @@ struct peer {
     uint32_t max_cmd_sn;
     uint32_t exp_cmd_sn;
     bool reads; /* takes what the target sends */
+    uint32_t max_burst_bytes;
     struct got got[MOST_GOT];
     size_t got_first;
     size_t got_end;
@@ -307,8 +309,13 @@ static inline struct peer *peer_open(struct node *node, uint32_t portal_index)
 
     assert_non_null(peer);
     assert_true(node->peer_count < MOST_PEERS);
-    *peer = (struct peer){
-        .node = node, .cmd_sn = 100, .itt = 0x1000, .isid = 1, .cid = 1, .reads = true};
+    *peer = (struct peer){.node = node,
+                          .cmd_sn = 100,
+                          .itt = 0x1000,
+                          .isid = 1,
+                          .cid = 1,
+                          .reads = true,
+                          .max_burst_bytes = 262144};
     peer->conn = conn_new(node->target,
                           &(struct conn_config){
                               .portal_index = portal_index,
@@ -547,6 +554,16 @@ static inline uint16_t login_status(const struct got *got)
                       got->pdu.login_response.status_detail);
 }
 
+/* They hold from the end of login on. */
+static inline void note_digests(struct peer *peer, const struct got *got)
+{
+    const char *value = text_value(got, "HeaderDigest");
+
+    peer->agreed.header |= value && strcmp(value, "CRC32C") == 0;
+    value = text_value(got, "DataDigest");
+    peer->agreed.data |= value && strcmp(value, "CRC32C") == 0;
+}
+
 static inline void login_done(struct peer *peer, const struct got *got)
 {
     assert_int_equal(login_status(got), ISCSI_LOGIN_SUCCESS);
@@ -554,12 +571,8 @@ static inline void login_done(struct peer *peer, const struct got *got)
     assert_int_equal(got->pdu.login_response.nsg, ISCSI_FULL_FEATURE_PHASE);
     assert_int_not_equal(got->pdu.login_response.tsih, 0);
     peer->tsih = got->pdu.login_response.tsih;
-    const char *header = text_value(got, "HeaderDigest");
-
-    peer->digests.header = header && strcmp(header, "CRC32C") == 0;
-    const char *data = text_value(got, "DataDigest");
-
-    peer->digests.data = data && strcmp(data, "CRC32C") == 0;
+    note_digests(peer, got);
+    peer->digests = peer->agreed;
     framer_set_digests(&peer->framer, peer->digests.header, peer->digests.data);
     assert_int_equal(peer->logins, 1);
 }
@@ -579,6 +592,8 @@ static inline void peer_login_as(struct peer *peer, const char *name, const char
 
     if (!got->pdu.login_response.transit && login_status(got) == 0) { /* it had offers of its own */
         char answers[1024] = "";
+
+        note_digests(peer, got);
         const char *value;
 
         if ((value = text_value(got, "FirstBurstLength")) && !strstr(keys, "FirstBurstLength"))
@@ -761,7 +776,7 @@ static inline void do_read(struct peer *peer, uint32_t lba, uint16_t blocks, uin
     uint32_t bytes = blocks * BLOCK_BYTES;
     uint32_t itt = send_command(peer, &pdu);
 
-    assert_memory_equal(expect_data(peer, itt, bytes, max_segment_bytes, 1048576),
+    assert_memory_equal(expect_data(peer, itt, bytes, max_segment_bytes, peer->max_burst_bytes),
                         pattern(seed, bytes), bytes);
 }
 
