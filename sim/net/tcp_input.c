@@ -419,7 +419,7 @@ static void input_text(struct tcp_conn *conn, const struct tcp_segment *segment,
     }
     if (payload)
         input_data(conn, sn, payload, segment->payload_bytes, now_ns);
-    else if (tcp_segment_length(segment) > 0)
+    else if (segment->flags & TCP_FIN)
         acknowledge_now(conn);
     if (conn->fin_expected && !sn_before(conn->rcv_nxt, conn->peer_fin))
         take_fin(conn, now_ns);
