@@ -9,6 +9,7 @@
 
 #include "lab/document.h"
 #include "lab/quantity.h"
+#include "lab/schema_value.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,17 +36,6 @@ enum field_type {
     FIELD_MOMENT, /* a time expression */
     FIELD_VALUE,  /* a value that whoever reads it understands */
     FIELD_NODE,   /* whatever it is */
-};
-
-struct cidr {
-    uint32_t address; /* host byte order */
-    uint32_t prefix_bits;
-};
-
-struct word {
-    const char *word; /* NULL ends a list of them */
-    int value;
-    const char *about; /* or NULL */
 };
 
 struct record;
@@ -95,34 +85,3 @@ void schema_fill(const struct record *record, void *out);
 
 /* NULL: there is none. */
 const struct field *schema_field(const struct record *record, const char *key);
-
-/* Is the key of 'node' (a child of a map by name) fit as a name of ours? */
-bool schema_check_name(const struct node *name, const char *what, struct errors *errors);
-
-/* Errors that several readers need; each says false. */
-bool schema_need_kind(const struct node *node, enum node_kind kind, const char *whose,
-                      struct errors *errors);
-struct name_list {
-    const char *const *names;
-    size_t count;
-};
-/* Help with a wrong name: the nearest of 'known', else all; and the usual error that needs it,
- * "unknown host 'hv3'". */
-void schema_help_known(struct error *error, const char *wrong, struct name_list known,
-                       const char *what);
-void schema_unknown(const struct node *node, const char *what, const char *name,
-                    struct name_list known, struct errors *errors);
-
-/* Typed values of a node, for those who read nodes. 'key' names it in messages. False: told. */
-bool schema_read_quantity(const struct node *node, const char *key, enum quantity quantity,
-                          int64_t least, int64_t most, int64_t *ret_value, struct errors *errors);
-bool schema_read_count(const struct node *node, const char *key, unsigned decimals, int64_t least,
-                       int64_t most, int64_t *ret_value, struct errors *errors);
-bool schema_read_word(const struct node *node, const char *key, const struct word *words,
-                      int *ret_value, struct errors *errors);
-
-/* Is 'node' a value with something in it? Else told. */
-bool schema_has_value(const struct node *node, const char *key, struct errors *errors);
-
-/* The word for a value; NULL: there is none. */
-const char *word_of(const struct word *words, int value);

@@ -1,0 +1,55 @@
+/* What the pieces share that build a topology: boxes (topology.c), then sessions and cables
+ * (topology_links.c), then what must hold between them (topology_checks.c).
+ */
+#pragma once
+
+#include "lab/topology.h"
+#include "lab/topology_tables.h"
+
+/* Bounds on what one file may ask for: every array is allocated only below them. */
+#define HOSTS_MOST             1000u
+#define SWITCHES_MOST          64u
+#define ARRAYS_MOST            64u
+#define NICS_PER_BOX_MOST      16u
+#define SESSIONS_PER_HOST_MOST 64u
+#define DISKS_PER_ARRAY_MOST   256u
+#define CABLES_MOST            20000u
+
+struct loaded_profile;
+
+struct build {
+    struct topology *topology;
+    const struct topology_file *file;
+    struct file_set *files;
+    struct errors *errors;
+    const struct node **nic_nodes;   /* per NIC: its map */
+    struct loaded_profile *profiles; /* those that were read so far */
+    size_t profile_count;
+};
+
+/* Room for one more than 'count' items, as the arrays grow: doubled at powers of two. */
+void *build_grow(void *items, uint32_t count, size_t item_bytes);
+
+/* Is 'count' below 'most'? At 'most' it is told, once. */
+bool build_has_room(struct build *build, const struct node *at, uint32_t count, uint32_t most,
+                    const char *what);
+
+/* 'vm' and 7 of 100 is 'vm-008'. */
+void build_numbered_name(char *to, size_t to_bytes, const char *name, uint32_t number,
+                         uint32_t count);
+
+/* The NIC of that name among 'count' from 'first' on, or TOPOLOGY_NONE. */
+uint32_t build_find_nic(const struct topology *topology, uint32_t first, uint32_t count,
+                        const char *name);
+
+/* "172.16.0.53/24" */
+void build_print_cidr(const struct topology_nic *nic, char text[24]);
+
+/* All sessions of all hosts; the cables of one map. */
+void build_add_paths(struct build *build);
+void build_add_cables(struct build *build, const struct node *map);
+
+/* No address twice; no name twice; no loop, and cables where they are needed. */
+void build_check_unique(struct build *build, bool is_mac);
+void build_check_names(struct build *build);
+void build_check_fabric(struct build *build);
