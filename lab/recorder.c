@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BROKEN_ROWS_MOST 100 /* per run: the first ones tell the story */
+#define BROKEN_ROWS_MOST 20 /* per rule and run: the first ones tell the story */
+#define RULES_MOST       40
 
 struct recorder {
     struct trace trace;
@@ -29,8 +30,11 @@ struct recorder {
     struct pdu_rules *pdu_rules;
     int64_t window_at_ns;
     uint64_t digest;
-    uint64_t broken;      /* not asked for */
-    uint64_t broken_rows; /* written */
+    uint64_t broken; /* not asked for */
+    struct {
+        char name[8];
+        uint32_t rows; /* written */
+    } rules[RULES_MOST];
     uint64_t ios_done;
     bool is_finished; /* what comes now is the clearing up: only broken rules are of interest */
 };
@@ -225,6 +229,18 @@ static void on_path(struct trace *trace, int64_t at_ns, const struct trace_path 
     tell(r, at_ns, text);
 }
 
+/* May one more row be written for this rule? */
+static bool has_room_for(struct recorder *r, const char *rule)
+{
+    for (size_t i = 0; i < RULES_MOST; i++) {
+        if (r->rules[i].name[0] == '\0')
+            snprintf(r->rules[i].name, sizeof(r->rules[i].name), "%s", rule);
+        if (strcmp(r->rules[i].name, rule) == 0)
+            return r->rules[i].rows++ < BROKEN_ROWS_MOST;
+    }
+    return false;
+}
+
 static void on_broken(struct trace *trace, int64_t at_ns, const struct trace_broken *broken)
 {
     struct recorder *r = recorder_of(trace);
@@ -236,7 +252,7 @@ static void on_broken(struct trace *trace, int64_t at_ns, const struct trace_bro
         r->broken++;
     mix(r, at_ns, broken->lba);
     mix_text(r, broken->rule);
-    if (r->broken_rows++ >= BROKEN_ROWS_MOST)
+    if (!has_room_for(r, broken->rule))
         return;
     if (broken->host != TRACE_NONE && broken->disk != TRACE_NONE)
         disk = r->names->hosts[broken->host].disks[broken->disk];

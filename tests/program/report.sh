@@ -9,7 +9,7 @@ says "$work/out" "$png"
 [ "$(stat -c %s "$png")" -gt 20000 ] || fail "the picture is empty"
 says "$work/plots/run-1-timeline.svg" '</svg>'
 says "$work/plots/run-1-timeline.svg" 'switch-1-dies'
-says "$work/plots/run-1-timeline.svg" 'hv1.iscsi1&gt;san1.port-a'
+says "$work/plots/run-1-timeline.svg" 'hv1.iscsi1'
 expect 3 "$ISCSILAB" report --db "$work/lab.db" --run 77 --out "$work/plots"
 expect 2 "$ISCSILAB" report --run zero
 done_with report

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The result file: what kill -9 and two writers at once leave of it.
 . "$(dirname "$0")/lib.sh"
-quick=(--quiet --set 'run-for=20 s' --set 'load.*.rate=50 per s')
+quick=(--quiet)
 
 whole_runs() { # DB: each run has all that belongs to a run
     [ "$(sql "$1" 'PRAGMA integrity_check')" = ok ] || fail "$1 is damaged"
