@@ -23,7 +23,7 @@ expect 0 "$ISCSILAB" run tests/program/rewrite.yaml --db "$work/lab.db"
 for rule in D1 D2 D4 D5 D6 P1 P2 P4 P8; do
     planted "$rule" tests/program/rewrite.yaml
 done
-planted P7 scenarios/switch-frozen.yaml
+planted P7 scenarios/all-paths-lost-5s.yaml --set 'hosts.*.tcp.on-link-down=keep'
 planted P6 scenarios/host-cable-pulled.yaml
 planted L1 scenarios/host-cable-pulled.yaml
 
