@@ -111,7 +111,6 @@ struct command {
     uint32_t asked_bytes;     /* up to where data was solicited or came by itself */
     uint32_t budget_bytes;    /* of the session's, that it holds */
     bool is_unsolicited_open; /* unsolicited Data-Out may come, until one with F */
-    bool has_unsolicited;     /* one came */
     uint32_t unsolicited_data_sn;
     uint32_t r2t_sn;
     struct burst bursts[COMMAND_MOST_R2TS]; /* outstanding, a ring */
@@ -151,9 +150,7 @@ struct login {
     struct text received; /* of requests with C, joined */
     struct text answers;
     struct session_key key;
-    bool has_names;    /* the first complete request was good */
-    bool is_answering; /* a long answer is under way */
-    bool has_told_group;
+    bool has_names; /* the first complete request was good */
 };
 static_assert(sizeof(struct login) <= 1024, "a block of the pool");
 
@@ -225,14 +222,14 @@ struct conn {
 /* ---- conn.c ---- */
 
 /* The end, at once: what was not sent is dropped, the session is lost or goes on without it. */
-void conn_drop(struct conn *conn, enum conn_end end, const char *detail, int64_t now_ns);
+void conn_drop(struct conn *conn, enum conn_end why, const char *detail, int64_t now_ns);
 /* conn_drop() for every connection of a session, which is gone after that if it is over. */
-void conn_drop_all(struct session *session, enum conn_end end, int64_t now_ns);
+void conn_drop_all(struct session *session, enum conn_end why, int64_t now_ns);
 /* Login or logout goes on when the device has given back what the session has there; true: it must
  * wait for that. conn_wake() goes on then. */
 bool conn_must_wait(struct conn *conn, struct session *session);
 /* The end once all that is due was sent. */
-void conn_close_when_sent(struct conn *conn, enum conn_end end, const char *detail, int64_t now_ns);
+void conn_close_when_sent(struct conn *conn, enum conn_end why, const char *detail, int64_t now_ns);
 /* A request that came in order, or is immediate. Takes over 'data'. */
 void conn_execute(struct conn *conn, const struct pdu *pdu, struct buf *data, const uint8_t *header,
                   int64_t now_ns);

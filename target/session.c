@@ -43,7 +43,7 @@ static void give_tsih(struct target *target, uint16_t tsih)
 static void make_tables(struct session *session)
 {
     uint32_t places = power_of_two(session->max_commands);
-    size_t bytes = places * (sizeof(*session->ring) + 2 * sizeof(*session->buckets));
+    size_t bytes = 3 * places * sizeof(void *); /* pointers: one for the ring, two for tags */
 
     session->tables = chunk_new(session->target->pool, bytes);
     memset(session->tables->data, 0, bytes);
@@ -66,8 +66,8 @@ static struct nexus *make_nexus(struct session *session)
 }
 
 struct session *target_session_new(struct target *target, const struct session_key *key,
-                            uint32_t portal_index, uint32_t exp_cmd_sn,
-                            const struct iscsi_params *params)
+                                   uint32_t portal_index, uint32_t exp_cmd_sn,
+                                   const struct iscsi_params *params)
 {
     uint16_t tsih = take_tsih(target);
 
@@ -219,7 +219,7 @@ static struct waiting_request **place_of(const struct session *session, uint32_t
 }
 
 bool target_session_keep(struct session *session, struct conn *conn, const struct pdu *pdu,
-                  struct buf *data, const uint8_t *header)
+                         struct buf *data, const uint8_t *header)
 {
     struct waiting_request **place = place_of(session, pdu->cmd_sn);
 
