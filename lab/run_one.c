@@ -282,14 +282,16 @@ static void put_run(struct run *run, uint64_t digest, uint64_t events, int64_t s
 {
     const struct scenario *s = run->scenario;
     struct rusage usage;
-    time_t now = time(NULL) - (time_t)((wall_ns() - run->wall_start_ns) / SECONDS(1));
+    struct timespec now;
     struct tm utc;
     char started[32];
     char seed[24];
     char digest_text[24];
 
     getrusage(RUSAGE_SELF, &usage);
-    gmtime_r(&now, &utc);
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec -= (time_t)((wall_ns() - run->wall_start_ns) / SECONDS(1));
+    gmtime_r(&now.tv_sec, &utc);
     strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &utc);
     snprintf(seed, sizeof(seed), "%" PRIu64, s->seed);
     snprintf(digest_text, sizeof(digest_text), "%016" PRIx64, digest);

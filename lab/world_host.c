@@ -310,7 +310,10 @@ static void count_loads(const struct world_host *h, struct counter_sink *sink)
 void world_host_count(const struct world_host *h, struct counter_sink *sink)
 {
     stack_count(h->stack, sink);
-    for (uint32_t i = 0; i < host_path_count(h->host); i++)
-        count_path(path_counters(host_path(h->host, i)), host_path_name(h->host, i), sink);
+    for (uint32_t i = 0; i < host_path_count(h->host); i++) {
+        struct path_counters counters = host_path_counters(h->host, i);
+
+        count_path(&counters, host_path_name(h->host, i), sink);
+    }
     count_loads(h, sink);
 }
