@@ -2,7 +2,6 @@
 #include "sim/core/bytes.h"
 #include "sim/core/time.h"
 #include "sim/net/tcp_parts.h"
-#include "sim/net/timer_granularity.h"
 
 #define MSS_DEFAULT      536u /* RFC 9293, 3.7.1 */
 #define MSS_LEAST        48u  /* who asks for less gets this: 8 bytes of data beside all options */
@@ -66,16 +65,11 @@ void tcp_conn_init(struct tcp_conn *conn, const struct tcp_conn_config *config)
     tcp_cc_init(&conn->cc, options->congestion, conn->mss, options->initial_window_segments);
 }
 
-static void give_back_data(struct tcp_conn *conn)
+void tcp_conn_fini(struct tcp_conn *conn)
 {
     tcp_send_queue_clear(&conn->send);
     buf_queue_clear(&conn->received);
     tcp_reassembly_clear(&conn->reassembly, conn->pool);
-}
-
-void tcp_conn_fini(struct tcp_conn *conn)
-{
-    give_back_data(conn);
 }
 
 /* The edges of the diagram in tcp_conn.h; every state may also end in CLOSED. */
@@ -103,12 +97,6 @@ void tcp_enter(struct tcp_conn *conn, enum tcp_state state)
     conn->state = state;
 }
 
-void tcp_set_timer(struct tcp_conn *conn, enum tcp_timer timer, int64_t span_ns, int64_t now_ns)
-{
-    conn->deadlines_ns[timer] = timer_granularity_fire_ns(
-        now_ns, span_ns, conn->options->timer_tick_ns, conn->options->timer_wheel);
-}
-
 uint32_t tcp_ts_now(const struct tcp_conn *conn, int64_t now_ns)
 {
     return conn->ts_offset + (uint32_t)(now_ns / MS(1));
@@ -120,12 +108,16 @@ void tcp_end(struct tcp_conn *conn, enum close_reason reason)
     if (conn->state == TCP_CLOSED && conn->tells_ended)
         return; /* the first reason counts */
     tcp_enter(conn, TCP_CLOSED);
-    give_back_data(conn);
+    tcp_send_queue_clear(&conn->send);
+    tcp_reassembly_clear(&conn->reassembly, conn->pool);
     for (size_t i = 0; i < TCP_TIMER_COUNT; i++)
         conn->deadlines_ns[i] = TIME_NEVER;
     conn->tells_connected = false;
     conn->tells_room = false;
-    conn->tells_finished = false;
+    if (reason != CLOSED_FIN) { /* after an end in good order the user may read on */
+        buf_queue_clear(&conn->received);
+        conn->tells_finished = false;
+    }
     conn->tells_ended = true;
     conn->reason = reason;
 }
@@ -367,192 +359,9 @@ enum tcp_event tcp_conn_next_event(struct tcp_conn *conn)
         conn->tells_finished = false;
         return TCP_FINISHED;
     }
-    if (conn->tells_ended) {
+    if (conn->tells_ended && conn->received.bytes == 0) {
         conn->tells_ended = false;
         return TCP_ENDED;
     }
     return TCP_NOTHING;
-}
-
-/* Time. */
-
-int64_t tcp_conn_deadline_ns(const struct tcp_conn *conn)
-{
-    int64_t first_ns = conn->deadlines_ns[0];
-
-    for (size_t i = 1; i < TCP_TIMER_COUNT; i++)
-        first_ns = time_min(first_ns, conn->deadlines_ns[i]);
-    return first_ns;
-}
-
-/* Since when the peer owes an answer: to SYN, to data, or for the room to send any; TIME_NEVER: it
- * owes none. */
-static int64_t unanswered_since_ns(const struct tcp_conn *conn)
-{
-    if (conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED)
-        return conn->opened_at_ns;
-    if (conn->send.first)
-        return time_min(conn->send.first->first_sent_at_ns, conn->blocked_at_ns);
-    return conn->blocked_at_ns;
-}
-
-void tcp_watch_user_timeout(struct tcp_conn *conn, int64_t now_ns)
-{
-    if (conn->options->user_timeout_ns == 0)
-        return;
-    int64_t since_ns = unanswered_since_ns(conn);
-
-    if (since_ns == TIME_NEVER || conn->state == TCP_CLOSED || conn->state == TCP_TIME_WAIT) {
-        tcp_stop_timer(conn, TCP_TIMER_USER);
-        return;
-    }
-    int64_t due_ns = time_after(since_ns, conn->options->user_timeout_ns);
-
-    tcp_set_timer(conn, TCP_TIMER_USER, time_max(due_ns - now_ns, 0), now_ns);
-}
-
-static void user_timed_out(struct tcp_conn *conn, int64_t now_ns)
-{
-    int64_t since_ns = unanswered_since_ns(conn);
-
-    if (since_ns == TIME_NEVER || now_ns - since_ns < conn->options->user_timeout_ns) {
-        tcp_watch_user_timeout(conn, now_ns);
-        return;
-    }
-    conn->counters->closed_by_limit++;
-    if (conn->state == TCP_SYN_SENT)
-        tcp_end(conn, CLOSED_USER_TIMEOUT);
-    else
-        tcp_reset(conn, CLOSED_USER_TIMEOUT);
-}
-
-/* Two ways to count. After so many retransmissions, as RFC 1122 and Windows do: the peer then gets
- * a RST. Or at the first timeout that long after the first unanswered send, as Linux reads
- * tcp_retries2: in silence. Returns whether the connection is given up. */
-static bool give_up(struct tcp_conn *conn, int64_t since_ns, int64_t now_ns)
-{
-    const struct tcp_options *options = conn->options;
-    bool is_over_count =
-        options->data_retransmissions > 0 && conn->retries >= options->data_retransmissions;
-    bool is_over_span = options->give_up_after_ns > 0 && since_ns != TIME_NEVER &&
-                        now_ns - since_ns >= options->give_up_after_ns;
-
-    if (!is_over_count && !is_over_span)
-        return false;
-    conn->counters->closed_by_limit++;
-    if (is_over_count)
-        tcp_reset(conn, CLOSED_RETRANSMISSION_LIMIT);
-    else
-        tcp_end(conn, CLOSED_RETRANSMISSION_LIMIT);
-    return true;
-}
-
-static void back_off(struct tcp_conn *conn, int64_t now_ns)
-{
-    conn->retries++;
-    conn->rto.backoff++;
-    tcp_set_timer(conn, TCP_TIMER_RETRANSMIT, tcp_rto_span_ns(&conn->rto, conn->options), now_ns);
-}
-
-static void syn_timed_out(struct tcp_conn *conn, int64_t now_ns)
-{
-    uint32_t most = conn->state == TCP_SYN_SENT ? conn->options->syn_retransmissions
-                                                : conn->options->synack_retransmissions;
-
-    conn->counters->timeouts++;
-    if (conn->retries >= most) {
-        conn->counters->closed_by_limit++;
-        tcp_end(conn, CLOSED_RETRANSMISSION_LIMIT);
-        return;
-    }
-    conn->wants |= TCP_WANT_SYN;
-    back_off(conn, now_ns);
-}
-
-/* The persist timer (RFC 9293, 3.8.6.1): a peer that answers may keep its window closed for ever.
- */
-static void probe_window(struct tcp_conn *conn, int64_t now_ns)
-{
-    if (give_up(conn, conn->stalled_at_ns, now_ns))
-        return;
-    if (conn->stalled_at_ns == TIME_NEVER)
-        conn->stalled_at_ns = now_ns;
-    conn->wants |= conn->snd_wnd > 0 ? TCP_WANT_OVERRIDE : TCP_WANT_WINDOW_PROBE;
-    back_off(conn, now_ns);
-}
-
-static void retransmission_timed_out(struct tcp_conn *conn, int64_t now_ns)
-{
-    if (conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED) {
-        syn_timed_out(conn, now_ns);
-        return;
-    }
-    if (conn->is_probing) {
-        probe_window(conn, now_ns);
-        return;
-    }
-    if (!conn->send.first)
-        return;
-    conn->counters->timeouts++;
-    if (give_up(conn, conn->send.first->first_sent_at_ns, now_ns))
-        return;
-    tcp_recovery_timed_out(conn);
-    back_off(conn, now_ns);
-}
-
-static void keep_alive(struct tcp_conn *conn, int64_t now_ns)
-{
-    const struct tcp_options *options = conn->options;
-    int64_t quiet_ns = now_ns - conn->heard_at_ns;
-
-    if (quiet_ns < options->keepalive_idle_ns) {
-        conn->keepalives = 0;
-        tcp_set_timer(conn, TCP_TIMER_KEEPALIVE, options->keepalive_idle_ns - quiet_ns, now_ns);
-        return;
-    }
-    if (tcp_conn_flight(conn) > 0 || conn->is_probing) { /* other timers watch already */
-        tcp_set_timer(conn, TCP_TIMER_KEEPALIVE, options->keepalive_idle_ns, now_ns);
-        return;
-    }
-    if (conn->keepalives >= options->keepalive_probes) {
-        conn->counters->closed_by_limit++;
-        tcp_reset(conn, CLOSED_RETRANSMISSION_LIMIT);
-        return;
-    }
-    conn->keepalives++;
-    conn->wants |= TCP_WANT_KEEPALIVE;
-    tcp_set_timer(conn, TCP_TIMER_KEEPALIVE, options->keepalive_interval_ns, now_ns);
-}
-
-static void expire(struct tcp_conn *conn, enum tcp_timer timer, int64_t now_ns)
-{
-    switch (timer) {
-    case TCP_TIMER_RETRANSMIT:
-        retransmission_timed_out(conn, now_ns);
-        break;
-    case TCP_TIMER_DELAYED_ACK:
-        conn->wants |= TCP_WANT_ACK;
-        break;
-    case TCP_TIMER_KEEPALIVE:
-        keep_alive(conn, now_ns);
-        break;
-    case TCP_TIMER_STATE:
-        tcp_end(conn, CLOSED_FIN);
-        break;
-    case TCP_TIMER_USER:
-        user_timed_out(conn, now_ns);
-        break;
-    case TCP_TIMER_COUNT:
-        break;
-    }
-}
-
-void tcp_conn_wake(struct tcp_conn *conn, int64_t now_ns)
-{
-    for (size_t i = 0; i < TCP_TIMER_COUNT; i++) {
-        if (conn->deadlines_ns[i] > now_ns)
-            continue;
-        tcp_stop_timer(conn, (enum tcp_timer)i);
-        expire(conn, (enum tcp_timer)i, now_ns);
-    }
 }

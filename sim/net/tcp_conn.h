@@ -22,8 +22,8 @@
  * segments, takes segments as long as it has some and the NIC has room, drains its events, and
  * calls tcp_conn_wake() at tcp_conn_deadline_ns(). It never calls out, so nothing can re-enter it.
  *
- * The parts: tcp_conn.c (life, the user's calls, time), tcp_input.c (segments in), tcp_output.c
- * (segments out), tcp_recovery.c (what is lost), tcp_rto.c, tcp_cc.c and tcp_cubic.c,
+ * The parts: tcp_conn.c (life, the user's calls), tcp_timers.c, tcp_input.c (segments in),
+ * tcp_output.c (segments out), tcp_recovery.c (what is lost), tcp_rto.c, tcp_cc.c and tcp_cubic.c,
  * tcp_send_queue.c, tcp_reassembly.c.
  */
 #pragma once

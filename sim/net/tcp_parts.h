@@ -5,24 +5,25 @@
 
 /* tcp_conn.c */
 void tcp_enter(struct tcp_conn *conn, enum tcp_state state);
-/* CLOSED, and the user hears why. Gives all data back. */
+/* CLOSED, and the user hears why. What was not read yet stays after CLOSED_FIN only. */
 void tcp_end(struct tcp_conn *conn, enum close_reason reason);
 void tcp_reset(struct tcp_conn *conn, enum close_reason reason); /* and a RST is sent */
-void tcp_set_timer(struct tcp_conn *conn, enum tcp_timer timer, int64_t span_ns, int64_t now_ns);
-static inline void tcp_stop_timer(struct tcp_conn *conn, enum tcp_timer timer)
-{
-    conn->deadlines_ns[timer] = INT64_MAX;
-}
 /* What the peer's SYN says of MSS, window scale, timestamps and SACK. */
 void tcp_negotiate(struct tcp_conn *conn, const struct tcp_segment *syn, int64_t now_ns);
 void tcp_established(struct tcp_conn *conn, int64_t now_ns);
 void tcp_time_wait(struct tcp_conn *conn, int64_t now_ns);
 void tcp_fin_wait_2(struct tcp_conn *conn, int64_t now_ns);
-/* Arms or moves the user timeout according to what is unanswered now. */
-void tcp_watch_user_timeout(struct tcp_conn *conn, int64_t now_ns);
-
 /* Our timestamp clock: milliseconds (RFC 7323, 5.4). */
 uint32_t tcp_ts_now(const struct tcp_conn *conn, int64_t now_ns);
+
+/* tcp_timers.c */
+void tcp_set_timer(struct tcp_conn *conn, enum tcp_timer timer, int64_t span_ns, int64_t now_ns);
+static inline void tcp_stop_timer(struct tcp_conn *conn, enum tcp_timer timer)
+{
+    conn->deadlines_ns[timer] = INT64_MAX;
+}
+/* Arms or moves the user timeout according to what is unanswered now. */
+void tcp_watch_user_timeout(struct tcp_conn *conn, int64_t now_ns);
 
 /* tcp_output.c: how much the window has room for. */
 uint32_t tcp_receive_room(const struct tcp_conn *conn);

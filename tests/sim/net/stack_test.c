@@ -241,8 +241,7 @@ static uint64_t connections(const struct net_test *test)
     return count;
 }
 
-/* -- Bulk data -----------------------------------------------------------------------------------
- */
+/* Bulk data. */
 
 #define BULK (64 * MIB)
 
@@ -415,8 +414,7 @@ static void the_same_inputs_give_the_same_frames(void **state)
     assert_true(digests[0] == digests[1]);
 }
 
-/* -- Many
- * ------------------------------------------------------------------------------------------ */
+/* Many. */
 
 #define MANY 256
 
@@ -456,8 +454,7 @@ static void many_connections_share_a_small_transmit_queue(void **state)
     stop(&test);
 }
 
-/* -- What users hear
- * -------------------------------------------------------------------------------- */
+/* What users hear. */
 
 static void all_data_before_a_fin_arrives_first(void **state)
 {
@@ -593,8 +590,7 @@ static void an_endpoint_is_listened_to_once(void **state)
     stop(&test);
 }
 
-/* -- When parts fail
- * -------------------------------------------------------------------------------- */
+/* When parts fail. */
 
 static void a_host_that_is_not_there_is_unreachable_after_three_arp_requests(void **state)
 {
@@ -787,8 +783,7 @@ static void a_stream_may_be_aborted_before_its_end_was_told(void **state)
     stop(&test);
 }
 
-/* -- Rule P7
- * ------------------------------------------------------------------------------------------ */
+/* Rule P7. */
 
 static void tcp_that_delivers_twice_breaks_rule_p7(void **state)
 {

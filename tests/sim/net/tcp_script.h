@@ -71,8 +71,7 @@ static void script_fail(const struct script *script, const char *format, ...)
              (long long)(script->now_ns / 1000), script->line, text);
 }
 
-/* -- Reading a line ------------------------------------------------------------------------------
- */
+/* Reading a line. */
 
 static void script_skip(struct script *script)
 {
@@ -141,8 +140,7 @@ static int64_t script_span(struct script *script)
     return 0;
 }
 
-/* -- Options
- * --------------------------------------------------------------------------------------- */
+/* Options. */
 
 static void script_set(struct script *script)
 {
@@ -218,8 +216,7 @@ static void script_set(struct script *script)
     script_fail(script, "there is no option '%s'", word);
 }
 
-/* -- Data
- * --------------------------------------------------------------------------------------------- */
+/* Data. */
 
 static uint8_t script_pattern(uint64_t offset)
 {
@@ -247,8 +244,7 @@ static void script_check_data(struct script *script, struct buf *data, uint64_t 
     buf_free(data);
 }
 
-/* -- Segments
- * --------------------------------------------------------------------------------------------- */
+/* Segments. */
 
 static void script_print(const struct tcp_segment *segment, char *text, size_t text_bytes)
 {
@@ -477,9 +473,7 @@ static void script_match(struct script *script)
         script->sent_from = script->sent_to = 0;
 }
 
-/* -- Lines
- * ------------------------------------------------------------------------------------------------
- */
+/* Lines. */
 
 static void script_event(struct script *script)
 {
