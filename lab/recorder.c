@@ -172,6 +172,15 @@ static struct value text_or_null(const char *text)
     return text ? V_TEXT(text) : V_NULL;
 }
 
+/* Every sign is a row; but only what the host acts on is a detection: most do nothing when a NIC
+ * loses carrier, and their connections live on. */
+static bool is_acted_on(const struct recorder *r, const struct trace_sign *sign)
+{
+    const struct topology_host *host = &r->options.scenario->topology->hosts[sign->host];
+
+    return sign->layer != LAYER_LINK || host->profile.tcp.on_link_down == TCP_LINK_DOWN_ABORT;
+}
+
 static void on_sign(struct trace *trace, int64_t at_ns, const struct trace_sign *sign)
 {
     struct recorder *r = recorder_of(trace);
@@ -185,6 +194,8 @@ static void on_sign(struct trace *trace, int64_t at_ns, const struct trace_sign 
              (struct value[]){V_INT(at_ns), V_TEXT(r->names->hosts[sign->host].host),
                               text_or_null(path), V_TEXT(trace_layer_word(sign->layer)),
                               V_TEXT(sign->what)});
+    if (!is_acted_on(r, sign))
+        return;
     failover_sign(r->failover, at_ns, sign);
     judge_sign(r->judge, at_ns, sign->host, sign->path);
 }
@@ -197,11 +208,13 @@ static enum path_state state_of(const char *word)
 #undef X
     };
 
-    for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-        if (strcmp(path_state_word(states[i]), word) == 0)
-            return states[i];
-    assert(!"a word of path_state.h");
-    return states[0];
+    size_t i = 0;
+
+    while (strcmp(path_state_word(states[i]), word) != 0) {
+        i++;
+        assert(i < ARRAY_SIZE(states)); /* they come from the same header */
+    }
+    return states[i];
 }
 
 static void on_path(struct trace *trace, int64_t at_ns, const struct trace_path *change)

@@ -96,26 +96,28 @@ static void show_events(const struct show *show)
     /* A sign that comes again and again is one line: a new one begins after a minute of silence. */
     sqlite3_stmt *row = query(
         show,
-        "WITH spaced AS (SELECT *, at_ns - lag(at_ns) OVER w > 60000000000 AS is_new FROM sign"
+        "WITH spaced AS (SELECT *, rowid AS n, at_ns - lag(at_ns) OVER w > 60000000000 AS is_new "
+        "FROM sign"
         "  WHERE run_id = ?1 WINDOW w AS (PARTITION BY host, path, layer, what ORDER BY at_ns)),"
         " numbered AS (SELECT *, sum(coalesce(is_new, 1)) OVER"
         "  (PARTITION BY host, path, layer, what ORDER BY at_ns) AS series FROM spaced)"
-        " SELECT at_ns, 'fault', step || ': ' || kind || ' ' || part, 0 AS rank FROM fault"
+        " SELECT at_ns, 'fault', step || ': ' || kind || ' ' || part, 0 AS rank, rowid AS n FROM "
+        "fault"
         "  WHERE run_id = ?1"
         " UNION ALL SELECT repaired_at_ns, 'repair', step || ': ' || kind || ' ' || part ||"
-        "  ' undone', 0 FROM fault WHERE run_id = ?1 AND repaired_at_ns IS NOT NULL"
+        "  ' undone', 0, rowid FROM fault WHERE run_id = ?1 AND repaired_at_ns IS NOT NULL"
         " UNION ALL SELECT min(at_ns), 'sign', coalesce(path, host) || '  ' || layer || ': ' ||"
         "  what || CASE WHEN count(*) > 1 THEN printf(' (%d times until %.3f s)', count(*),"
-        "  max(at_ns) / 1e9) ELSE '' END, 1 FROM numbered"
+        "  max(at_ns) / 1e9) ELSE '' END, 1, min(n) FROM numbered"
         "  GROUP BY host, path, layer, what, series"
-        " UNION ALL SELECT at_ns, 'path', path || '  ' || old_state || ' -> ' || new_state ||"
+        " UNION ALL SELECT min(at_ns), 'path', path || '  ' || old_state || ' -> ' || new_state ||"
         "  ' (' || reason || ')' ||"
-        "  CASE WHEN count(*) > 1 THEN ', ' || count(*) || ' disks' ELSE '' END, 2"
+        "  CASE WHEN count(*) > 1 THEN ', ' || count(*) || ' disks' ELSE '' END, 2, min(rowid)"
         "  FROM path_event WHERE run_id = ?1"
-        "  GROUP BY at_ns, path, old_state, new_state, reason"
-        " UNION ALL SELECT at_ns, 'broken', rule || ': ' || text, 3 FROM broken_rule"
+        "  GROUP BY at_ns / 1000000, path, old_state, new_state, reason"
+        " UNION ALL SELECT at_ns, 'broken', rule || ': ' || text, 3, rowid FROM broken_rule"
         "  WHERE run_id = ?1"
-        " ORDER BY 1, 4");
+        " ORDER BY 1, 4, 5");
     char at[FORMAT_BYTES];
     int shown = 0;
     int left = 0;
