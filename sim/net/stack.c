@@ -23,8 +23,7 @@ static struct stack_nic *nic_record(struct stack *stack, const struct nic *nic)
 {
     struct stack_nic *record;
 
-    LL_FOREACH(stack->nics, record)
-    {
+    for (record = stack->nics; record; record = record->next) {
         if (record->nic == nic)
             return record;
     }
@@ -38,8 +37,7 @@ static struct listener *find_listener(const struct stack *stack, struct endpoint
 {
     struct listener *listener;
 
-    LL_FOREACH(stack->listeners, listener)
-    {
+    for (listener = stack->listeners; listener; listener = listener->next) {
         if (listener->at.port == at.port &&
             (listener->at.address == at.address || listener->at.address == 0))
             return listener;
@@ -106,8 +104,7 @@ static bool net_op_listen(struct net *net, struct endpoint at, const struct tcp_
 
     if (at.port == 0 || (at.address != 0 && !ip_host_is_local(stack->host, at.address)))
         return false;
-    LL_FOREACH(stack->listeners, listener)
-    {
+    for (listener = stack->listeners; listener; listener = listener->next) {
         if (listener->at.port != at.port || listener->at.address != at.address)
             continue;
         if (listener->acceptor != acceptor)
@@ -129,15 +126,14 @@ void stack_unlisten(struct stack *stack, struct endpoint at)
     struct listener *listener;
     struct listener *next;
 
-    LL_FOREACH_SAFE(stack->listeners, listener, next)
-    {
+    for (listener = stack->listeners; listener; listener = next) {
+        next = listener->next;
         if (listener->at.port != at.port || listener->at.address != at.address)
             continue;
         /* Whose handshake is under way finds nobody any more. */
         struct stack_conn *conn;
 
-        DL_FOREACH(stack->conns, conn)
-        {
+        for (conn = stack->conns; conn; conn = conn->next) {
             if (conn->acceptor == listener->acceptor && conn->core.state == TCP_SYN_RECEIVED) {
                 tcp_conn_abort(&conn->core);
                 stack_conn_tell_later(conn);
@@ -287,15 +283,14 @@ static void on_carrier(struct ip_user *user, const struct nic *nic, bool is_up)
     struct link_watch *next_watch;
     struct stack_conn *conn;
 
-    if (!stack->is_off)
-        LL_FOREACH_SAFE(record->watches, watch, next_watch)
-        {
+    for (watch = record->watches; watch; watch = next_watch) {
+        next_watch = watch->next;
+        if (!stack->is_off)
             watch->on_link(watch, is_up);
-        }
+    }
     if (is_up)
         return;
-    DL_FOREACH(stack->conns, conn)
-    {
+    for (conn = stack->conns; conn; conn = conn->next) {
         if (conn->nic == record && conn->core.options->on_link_down == TCP_LINK_DOWN_ABORT &&
             conn->core.state != TCP_CLOSED)
             stack_conn_fail(conn, CLOSED_LINK_DOWN);
@@ -307,8 +302,7 @@ static void on_unreachable(struct ip_user *user, uint32_t from, uint32_t to)
     struct stack *stack = stack_of_ip(user);
     struct stack_conn *conn;
 
-    DL_FOREACH(stack->conns, conn)
-    {
+    for (conn = stack->conns; conn; conn = conn->next) {
         if (conn->core.state == TCP_SYN_SENT && conn->stream.local.address == from &&
             conn->stream.remote.address == to)
             stack_conn_fail(conn, CLOSED_UNREACHABLE);
@@ -358,12 +352,12 @@ void stack_free(struct stack *stack)
         return;
     while (stack->conns)
         stack_conn_free(stack->conns);
-    LL_FOREACH_SAFE(stack->nics, nic, next_nic)
-    {
+    for (nic = stack->nics; nic; nic = next_nic) {
+        next_nic = nic->next;
         free(nic);
     }
-    LL_FOREACH_SAFE(stack->listeners, listener, next_listener)
-    {
+    for (listener = stack->listeners; listener; listener = next_listener) {
+        next_listener = listener->next;
         free(listener);
     }
     ip_host_set_tcp(stack->host, NULL);
@@ -384,8 +378,7 @@ void stack_power_off(struct stack *stack)
     if (stack->is_off)
         return;
     stack->is_off = true;
-    DL_FOREACH(stack->conns, conn)
-    {
+    for (conn = stack->conns; conn; conn = conn->next) {
         stack_conn_fail(conn, CLOSED_LOCAL);
     }
     ip_host_reset(stack->host);
@@ -406,8 +399,7 @@ size_t stack_stream_count(const struct stack *stack)
     const struct stack_conn *conn;
     size_t count = 0;
 
-    DL_FOREACH(stack->conns, conn)
-    {
+    for (conn = stack->conns; conn; conn = conn->next) {
         count += conn->stream.user != NULL;
     }
     return count;

@@ -108,31 +108,11 @@ static bool is_acceptable(const struct tcp_conn *conn, const struct tcp_segment 
            !sn_before(conn->rcv_edge, segment->sn);
 }
 
-static void input_unacceptable(struct tcp_conn *conn, const struct tcp_segment *segment,
-                               int64_t now_ns)
-{
-    if (segment->flags & TCP_RST)
-        return;
-    if (tcp_segment_length(segment) > 0 && !(segment->flags & TCP_SYN))
-        acknowledge_now(conn);
-    else
-        challenge(conn, now_ns);
-}
-
 /* The SYN that brought us to SYN-RECEIVED: sent again, or with an ACK when both ends open at once.
  */
 static bool is_syn_again(const struct tcp_conn *conn, const struct tcp_segment *segment)
 {
     return conn->state == TCP_SYN_RECEIVED && segment->sn == conn->irs;
-}
-
-/* RFC 5961, 3.2: only an exact RST counts. */
-static void input_reset(struct tcp_conn *conn, const struct tcp_segment *segment, int64_t now_ns)
-{
-    if (segment->sn == conn->rcv_nxt)
-        was_reset(conn);
-    else
-        challenge(conn, now_ns);
 }
 
 static void make_room_known(struct tcp_conn *conn)
@@ -425,28 +405,67 @@ static void input_text(struct tcp_conn *conn, const struct tcp_segment *segment,
         take_fin(conn, now_ns);
 }
 
+/* The checks before the fifth, in their order. */
+enum verdict { TAKE, DROP, CHALLENGE, UNACCEPTABLE, RESET, SYN_AGAIN };
+
+static enum verdict judge(const struct tcp_conn *conn, const struct tcp_segment *segment,
+                          int64_t now_ns)
+{
+    bool is_reset = (segment->flags & TCP_RST) != 0;
+
+    if (conn->has_timestamps && !segment->has_timestamps && !is_reset)
+        return DROP; /* RFC 7323, 3.2 */
+    if (conn->has_timestamps && is_wrapped(conn, segment, now_ns))
+        return CHALLENGE;
+    if (!is_acceptable(conn, segment))
+        return is_reset ? DROP : UNACCEPTABLE;
+    if (is_reset)
+        return RESET;
+    if ((segment->flags & TCP_SYN) && !is_syn_again(conn, segment))
+        return CHALLENGE; /* RFC 5961, 4.2 */
+    if (segment->flags & TCP_ACK)
+        return TAKE;
+    return segment->flags & TCP_SYN ? SYN_AGAIN : DROP;
+}
+
+/* What the sender of this segment needs to hear, although the segment itself is not taken. */
+static void input_not_taken(struct tcp_conn *conn, const struct tcp_segment *segment,
+                            enum verdict verdict, int64_t now_ns)
+{
+    switch (verdict) {
+    case TAKE:
+    case DROP:
+        break;
+    case CHALLENGE:
+        challenge(conn, now_ns);
+        break;
+    case UNACCEPTABLE: /* data or FIN that we have: its ACK was lost, and each one is answered */
+        if (tcp_segment_length(segment) > 0 && !(segment->flags & TCP_SYN))
+            acknowledge_now(conn);
+        else
+            challenge(conn, now_ns);
+        break;
+    case RESET: /* RFC 5961, 3.2: only an exact one counts */
+        if (segment->sn == conn->rcv_nxt)
+            was_reset(conn);
+        else
+            challenge(conn, now_ns);
+        break;
+    case SYN_AGAIN: /* our SYN, ACK was lost */
+        conn->wants |= TCP_WANT_SYN;
+        break;
+    }
+}
+
 /* All states but CLOSED and SYN-SENT. Takes ownership of 'payload'. */
 static void input_synchronized(struct tcp_conn *conn, const struct tcp_segment *segment,
                                struct buf *payload, int64_t now_ns)
 {
-    bool is_taken = false;
+    enum verdict verdict = judge(conn, segment, now_ns);
 
-    if (conn->has_timestamps && !segment->has_timestamps && !(segment->flags & TCP_RST))
-        ; /* RFC 7323, 3.2: dropped in silence */
-    else if (conn->has_timestamps && is_wrapped(conn, segment, now_ns))
-        challenge(conn, now_ns);
-    else if (!is_acceptable(conn, segment))
-        input_unacceptable(conn, segment, now_ns);
-    else if (segment->flags & TCP_RST)
-        input_reset(conn, segment, now_ns);
-    else if ((segment->flags & TCP_SYN) && !is_syn_again(conn, segment))
-        challenge(conn, now_ns); /* RFC 5961, 4.2 */
-    else if ((segment->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-        conn->wants |= TCP_WANT_SYN; /* our SYN, ACK was lost */
-    else if (segment->flags & TCP_ACK)
-        is_taken = true;
-    if (!is_taken) {
+    if (verdict != TAKE) {
         buf_free(payload);
+        input_not_taken(conn, segment, verdict, now_ns);
         return;
     }
     /* RFC 7323, 4.3: the timestamp to echo is that of the segment that the next ACK answers. */
