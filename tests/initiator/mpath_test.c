@@ -648,6 +648,8 @@ static void the_planted_bug_gives_up_an_io_with_its_path(void **state)
     struct rig rig;
 
     (void)state;
+    if (!plant_is_on(PLANT_L1, PLANT_L1))
+        skip(); /* this build has no planted bugs */
     setup_with(&rig, windows_rules(POLICY_ROUND_ROBIN), PLANT_L1, false);
     arrive(&rig, 10);
     arrive(&rig, 11);
@@ -655,9 +657,7 @@ static void the_planted_bug_gives_up_an_io_with_its_path(void **state)
     read_block(&rig, 0);
     lose(&rig, 10);
     assert_int_equal(mpath_outstanding(rig.disk), 0);
-#ifdef ISCSILAB_PLANTS
     assert_true(rig.ios[0].is_error);
-#endif
     teardown(&rig);
 }
 
