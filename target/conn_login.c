@@ -10,8 +10,9 @@
 #include "sim/core/mem.h"
 #include "target/conn_inside.h"
 
-#define LOGIN_SEGMENT_BYTES 8192u /* the default of MaxRecvDataSegmentLength holds in login (6.1)  \
-                                   */
+#define LOGIN_SEGMENT_BYTES                                                                        \
+    8192u /* the default of MaxRecvDataSegmentLength holds in login (6.1)                          \
+           */
 
 void conn_login_free(struct conn *conn)
 {
@@ -125,7 +126,7 @@ static void begin_session(struct conn *conn, int64_t now_ns)
     if (old && conn_must_wait(conn, old))
         return;
     struct session *session = target_session_new(target, &login->key, conn->portal_index,
-                                          login->watch.cmd_sn, &login->negotiation.agreed);
+                                                 login->watch.cmd_sn, &login->negotiation.agreed);
 
     if (session)
         enter_full_feature(conn, session);

@@ -10,12 +10,12 @@
 struct array_profile {
     char name[64];
     struct tcp_options tcp;
-    struct iscsi_params iscsi;       /* what the array answers with at login */
-    uint32_t max_commands;           /* command window per session: MaxCmdSN - ExpCmdSN + 1 */
-    int64_t login_timeout_ns;        /* from TCP established to full feature phase */
-    int64_t nop_interval_ns;         /* NOP-In when quiet for so long; 0: none (LIO: 15 s) */
-    int64_t nop_timeout_ns;          /* no answer: connection dropped (LIO: 30 s) */
-    int64_t data_out_timeout_ns;     /* owed Data-Out that does not come; 0: waits for ever */
+    struct iscsi_params iscsi;   /* what the array answers with at login */
+    uint32_t max_commands;       /* command window per session: MaxCmdSN - ExpCmdSN + 1 */
+    int64_t login_timeout_ns;    /* from TCP established to full feature phase */
+    int64_t nop_interval_ns;     /* NOP-In when quiet for so long; 0: none (LIO: 15 s) */
+    int64_t nop_timeout_ns;      /* no answer: connection dropped (LIO: 30 s) */
+    int64_t data_out_timeout_ns; /* owed Data-Out that does not come; 0: waits for ever */
     int64_t link_debounce_ns;
 };
 

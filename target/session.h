@@ -88,8 +88,8 @@ struct session {
 /* Life. A new session takes its place in the target's table; there must be none with its key. NULL:
  * all TSIHs are in use. */
 struct session *target_session_new(struct target *target, const struct session_key *key,
-                            uint32_t portal_index, uint32_t exp_cmd_sn,
-                            const struct iscsi_params *params);
+                                   uint32_t portal_index, uint32_t exp_cmd_sn,
+                                   const struct iscsi_params *params);
 /* The one in the table, or the newest that is over and still held; NULL: none. */
 struct session *target_session_find(struct target *target, const struct session_key *key);
 struct session *target_session_find_over(struct target *target, const struct session_key *key);
@@ -117,7 +117,7 @@ struct waiting_request {
     uint8_t header[PDU_HEADER_BYTES];
 };
 bool target_session_keep(struct session *session, struct conn *conn, const struct pdu *pdu,
-                  struct buf *data, const uint8_t *header);
+                         struct buf *data, const uint8_t *header);
 /* 'cmd_sn' lies in the window: it counts as received, whatever waits there is dropped. */
 void target_session_plug(struct session *session, uint32_t cmd_sn);
 /* The one whose turn it is, and ExpCmdSN moves on; NULL: it has not come. The caller's from now on:

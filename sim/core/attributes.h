@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-/* The format string is argument 'format_index' (counted from 1), its values start at 'values_index'. */
+/* The format string is argument 'format_index' (counted from 1), its values start at
+ * 'values_index'. */
 #define PRINTF_LIKE(format_index, values_index)                                                    \
     __attribute__((format(printf, format_index, values_index)))
 

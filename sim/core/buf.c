@@ -290,8 +290,8 @@ struct buf *buf_share(const struct buf *chain, size_t offset, size_t bytes)
 
             if (here > bytes)
                 here = bytes;
-            *end = buf_new(chunk_ref(chain->chunk), chain->offset + (uint32_t)offset,
-                           (uint32_t)here);
+            *end =
+                buf_new(chunk_ref(chain->chunk), chain->offset + (uint32_t)offset, (uint32_t)here);
             end = &(*end)->next;
             bytes -= here;
             offset = 0;

@@ -21,8 +21,8 @@ struct pool;
 struct chunk {
     struct pool *pool;
     uint32_t refs;
-    uint32_t bytes;  /* usable size of 'data' */
-    uint64_t hash;   /* of all of 'data', once is_hashed */
+    uint32_t bytes; /* usable size of 'data' */
+    uint64_t hash;  /* of all of 'data', once is_hashed */
     bool is_hashed;
     bool is_damaged; /* a fault flipped bits here: what arrives differs from what was sent */
     uint8_t size_class;

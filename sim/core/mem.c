@@ -12,7 +12,8 @@ static void *there_or_exit(void *memory, size_t count, size_t item_bytes)
 {
     if (memory)
         return memory;
-    fprintf(stderr, "error: no memory for %zu items of %zu bytes; free some or make the run smaller\n",
+    fprintf(stderr,
+            "error: no memory for %zu items of %zu bytes; free some or make the run smaller\n",
             count, item_bytes);
     exit(EXIT_MACHINE);
 }

@@ -20,13 +20,13 @@ struct endpoint {
 
 /* X-macro: name, and the word for trace and database. */
 #define CLOSE_REASONS(X)                                                                           \
-    X(CLOSED_FIN, "fin")                       /* the peer closed in good order */                \
-    X(CLOSED_RST, "rst")                       /* the peer reset, or refused, the connection */   \
-    X(CLOSED_RETRANSMISSION_LIMIT, "retransmission-limit") /* nobody acknowledges any more */     \
+    X(CLOSED_FIN, "fin") /* the peer closed in good order */                                       \
+    X(CLOSED_RST, "rst") /* the peer reset, or refused, the connection */                          \
+    X(CLOSED_RETRANSMISSION_LIMIT, "retransmission-limit") /* nobody acknowledges any more */      \
     X(CLOSED_USER_TIMEOUT, "user-timeout")                                                         \
-    X(CLOSED_LINK_DOWN, "link-down")           /* the local NIC lost carrier; host policy */      \
-    X(CLOSED_UNREACHABLE, "unreachable")       /* no carrier, no ARP answer, no route */          \
-    X(CLOSED_LOCAL, "local")                   /* this host went down */
+    X(CLOSED_LINK_DOWN, "link-down")     /* the local NIC lost carrier; host policy */             \
+    X(CLOSED_UNREACHABLE, "unreachable") /* no carrier, no ARP answer, no route */                 \
+    X(CLOSED_LOCAL, "local")             /* this host went down */
 
 enum close_reason {
 #define X(name, word) name,

@@ -48,7 +48,8 @@ uint64_t random_below(struct random *random, uint64_t bound)
     uint64_t draw;
 
     assert(bound > 0);
-    uint64_t limit = UINT64_MAX - UINT64_MAX % bound; /* a multiple of 'bound', so no value is favoured */
+    uint64_t limit =
+        UINT64_MAX - UINT64_MAX % bound; /* a multiple of 'bound', so no value is favoured */
     do
         draw = random_next(random);
     while (draw >= limit);

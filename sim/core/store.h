@@ -16,14 +16,14 @@ enum store_result { STORE_OK, STORE_MEDIUM_ERROR, STORE_NO_SPACE };
 
 struct store_request {
     enum store_op op;
-    uint64_t offset;       /* in bytes; with 'bytes' inside the store. FLUSH ignores both */
+    uint64_t offset; /* in bytes; with 'bytes' inside the store. FLUSH ignores both */
     uint64_t bytes;
     bool force_unit_access; /* WRITE: durable before it is done */
-    struct buf *data;      /* WRITE: from the caller, taken. READ: the result, the caller's */
+    struct buf *data;       /* WRITE: from the caller, taken. READ: the result, the caller's */
     enum store_result result;
-    uint64_t error_offset; /* MEDIUM_ERROR: the first byte that failed */
+    uint64_t error_offset;                          /* MEDIUM_ERROR: the first byte that failed */
     void (*on_done)(struct store_request *request); /* later, from the event loop */
-    struct store_request *next; /* the store's while it works */
+    struct store_request *next;                     /* the store's while it works */
 };
 
 struct store;

@@ -13,34 +13,34 @@ enum tcp_link_down { TCP_LINK_DOWN_KEEP, TCP_LINK_DOWN_ABORT };
 
 struct tcp_options {
     /* Retransmission (RFC 6298). */
-    int64_t initial_rto_ns;         /* SYN, and data before the first sample */
-    int64_t min_rto_ns;             /* RFC 6298 says 1 s; Linux 200 ms, Windows datacenter 20 ms */
-    int64_t max_rto_ns;             /* Linux 120 s */
-    uint32_t syn_retransmissions;   /* SYNs sent again before connect fails */
+    int64_t initial_rto_ns;       /* SYN, and data before the first sample */
+    int64_t min_rto_ns;           /* RFC 6298 says 1 s; Linux 200 ms, Windows datacenter 20 ms */
+    int64_t max_rto_ns;           /* Linux 120 s */
+    uint32_t syn_retransmissions; /* SYNs sent again before connect fails */
     uint32_t synack_retransmissions;
-    uint32_t data_retransmissions;  /* given up at the timeout after so many; 0: no such limit */
-    int64_t give_up_after_ns;       /* Linux' reading of retries2: span since the first unanswered
-                                       send after which the next timeout gives up; 0: count rules */
-    int64_t user_timeout_ns;        /* RFC 5482; 0: off */
+    uint32_t data_retransmissions; /* given up at the timeout after so many; 0: no such limit */
+    int64_t give_up_after_ns;      /* Linux' reading of retries2: span since the first unanswered
+                                      send after which the next timeout gives up; 0: count rules */
+    int64_t user_timeout_ns;       /* RFC 5482; 0: off */
     /* Acknowledging (RFC 1122, 4.2.3.2). */
-    int64_t delayed_ack_ns;         /* 0: every segment is acknowledged at once */
-    uint32_t delayed_ack_segments;  /* at the latest after so many full segments */
+    int64_t delayed_ack_ns;        /* 0: every segment is acknowledged at once */
+    uint32_t delayed_ack_segments; /* at the latest after so many full segments */
     /* Sending. */
     enum tcp_congestion congestion;
     uint32_t initial_window_segments; /* RFC 6928: 10 */
     uint32_t send_buffer_bytes;
-    uint32_t receive_buffer_bytes;  /* the window; scaled by RFC 7323 as needed */
-    bool nagle;                     /* iSCSI hosts set TCP_NODELAY: false */
-    bool timestamps;                /* RFC 7323 */
-    bool sack;                      /* RFC 2018 */
+    uint32_t receive_buffer_bytes; /* the window; scaled by RFC 7323 as needed */
+    bool nagle;                    /* iSCSI hosts set TCP_NODELAY: false */
+    bool timestamps;               /* RFC 7323 */
+    bool sack;                     /* RFC 2018 */
     /* Keepalive (RFC 1122, 4.2.3.6); idle 0: off. */
     int64_t keepalive_idle_ns;
     int64_t keepalive_interval_ns;
     uint32_t keepalive_probes;
-    int64_t time_wait_ns;           /* 2 MSL; Linux 60 s */
-    int64_t fin_wait_2_ns;          /* orphaned FIN-WAIT-2; Linux 60 s */
+    int64_t time_wait_ns;            /* 2 MSL; Linux 60 s */
+    int64_t fin_wait_2_ns;           /* orphaned FIN-WAIT-2; Linux 60 s */
     enum tcp_link_down on_link_down; /* what a NIC without carrier does to its connections */
     /* Granularity of the system's timers. */
-    int64_t timer_tick_ns;          /* deadlines are rounded up to it; 0: exact */
-    bool timer_wheel;               /* Linux: and up to 8^n ticks, the farther the coarser */
+    int64_t timer_tick_ns; /* deadlines are rounded up to it; 0: exact */
+    bool timer_wheel;      /* Linux: and up to 8^n ticks, the farther the coarser */
 };

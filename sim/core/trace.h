@@ -38,11 +38,11 @@ struct trace_io {
     enum trace_io_step step;
     uint32_t host;
     uint32_t disk;
-    uint32_t path;      /* SENT, ATTEMPT_FAILED: where; DONE: the last one, or TRACE_NONE */
-    uint64_t io_id;     /* unique per host */
-    uint32_t load;      /* which load of the host submitted it */
+    uint32_t path;  /* SENT, ATTEMPT_FAILED: where; DONE: the last one, or TRACE_NONE */
+    uint64_t io_id; /* unique per host */
+    uint32_t load;  /* which load of the host submitted it */
     bool is_write;
-    bool is_error;      /* DONE: the workload sees an error */
+    bool is_error; /* DONE: the workload sees an error */
     uint64_t lba;
     uint32_t bytes;
     int64_t planned_at_ns; /* when it was due (open loop) or submitted: latency counts from here */

@@ -8,7 +8,7 @@
 #include "sim/core/clock.h"
 
 struct event_queue {
-    struct clock clock; /* hand this to whoever needs the time */
+    struct clock clock;       /* hand this to whoever needs the time */
     struct event_slot *slots; /* owned; slots[1] is the next to fire */
     size_t count;
     size_t capacity;
