@@ -4,6 +4,7 @@
 #include "lab/progress.h"
 #include "sim/core/mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
@@ -105,8 +106,10 @@ static void finish(struct child *child)
 
     ev_io_stop(runner->loop, &child->watcher);
     close(child->watcher.fd);
-    while (waitpid(child->pid, &wait_status, 0) < 0 && errno == EINTR)
+    pid_t ended;
+    while ((ended = waitpid(child->pid, &wait_status, 0)) < 0 && errno == EINTR)
         ;
+    assert(ended == child->pid); /* nobody else reaps: the default loop of libev would */
     child->pid = 0;
     job->exit_code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EXIT_ASSERTION;
     job->is_cut_off = !WIFEXITED(wait_status) || job->exit_code == EXIT_ASSERTION ||
@@ -197,7 +200,7 @@ bool runner_run(struct job *jobs, size_t job_count, size_t parallel, const struc
 {
     static const int signals[] = {SIGINT, SIGTERM};
     ev_signal watchers[2];
-    struct runner runner = {.loop = ev_default_loop(0),
+    struct runner runner = {.loop = ev_loop_new(0),
                             .jobs = jobs,
                             .job_count = job_count,
                             .child_count = parallel < job_count ? parallel : job_count,
@@ -228,6 +231,7 @@ bool runner_run(struct job *jobs, size_t job_count, size_t parallel, const struc
         ev_ref(runner.loop);
         ev_signal_stop(runner.loop, &watchers[i]);
     }
+    ev_loop_destroy(runner.loop);
     free(runner.children);
     return !runner.is_interrupted;
 }
