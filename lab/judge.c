@@ -13,35 +13,36 @@
 
 #define UNSET (-1)
 
-/* A span of the run and what was summed in it. */
+/* A span of the run and what was found in it. */
 struct window {
     int64_t from_ns;
     int64_t until_ns;
-    uint64_t ios;
+    uint64_t ios; /* without errors */
     uint64_t bytes;
-    uint64_t dropped_before; /* frames, at 'from' */
-    uint64_t dropped;        /* frames, in the window */
+    uint64_t errors;
+    int64_t longest_ns;          /* pause, I/O; UNSET: none */
+    struct histogram *histogram; /* latency; owned */
+    uint64_t dropped_before;     /* frames, at 'from' */
+    uint64_t dropped;            /* frames, in the window */
 };
 
 /* Since the step of the expectation, of one path of one host. */
 struct path_watch {
     bool is_touched;
-    bool was_in_use; /* at the step */
-    int64_t left_at_ns;
-    int64_t usable_at_ns;
+    bool was_in_use;      /* at the step */
+    int64_t left_at_ns;   /* left use, for the first time */
+    int64_t usable_at_ns; /* became usable again; or the step, if it was and is usable */
 };
 
 /* One verdict. */
 struct check {
     const struct expectation *expectation;
-    struct part_ref subject; /* PART_NONE: all of them, or the run */
-    struct window window;
-    struct window base;          /* of a ratio */
-    struct histogram *histogram; /* latency; owned */
-    uint64_t errors;
-    int64_t longest_ns; /* pause, I/O */
-    int64_t moment_ns;  /* AT_MOMENT, or the step of SINCE_STEP */
-    int64_t at_moment;  /* what was found then */
+    struct part_ref subject;  /* PART_NONE: all of them, or the run */
+    bool is_about_nothing;    /* the SAN has no such part */
+    struct window windows[2]; /* OVER_WINDOW; the other one is the base of a ratio */
+    size_t window_count;
+    int64_t moment_ns; /* AT_MOMENT, or the step of SINCE_STEP */
+    int64_t at_moment; /* what was found then */
     int64_t detected_at_ns;
     bool is_rule_broken;        /* EXPECT_BREAKS */
     struct path_watch *watches; /* SINCE_STEP: by path of the topology; owned */
@@ -53,6 +54,12 @@ struct use {
     bool is_usable;
 };
 
+/* The checks that the I/O of one host may matter to. */
+struct check_list {
+    struct check **checks; /* owned */
+    size_t count;
+};
+
 struct judge {
     const struct scenario *scenario;
     const struct san_names *names;
@@ -60,7 +67,8 @@ struct judge {
     struct judge_source *source;
     struct check *checks;
     size_t check_count;
-    int64_t *moments; /* instants to look at, rising; owned */
+    struct check_list *of_host; /* by host; owned */
+    int64_t *moments;           /* instants to look at, rising; owned */
     size_t moment_count;
     size_t next_moment;
     struct use **uses; /* [path of the topology][disk of the host] */
@@ -103,6 +111,22 @@ static bool is_about_path(const struct check *check, uint32_t host, uint32_t top
            (check->subject.kind == PART_PATH && check->subject.index == topology_path);
 }
 
+static bool is_about_broken(const struct judge *j, const struct check *check,
+                            const struct trace_broken *broken)
+{
+    if (check->subject.kind == PART_NONE || broken->host == TRACE_NONE)
+        return true; /* what a rule does not name is no reason to doubt */
+    const struct host_names *host = &j->names->hosts[broken->host];
+    if (check->subject.kind == PART_DISK)
+        return broken->disk == TRACE_NONE ||
+               check->subject.index == host->disk_indices[broken->disk];
+    if (check->subject.kind == PART_PATH)
+        return check->subject.index - host->first_path < host->path_count &&
+               (broken->path == TRACE_NONE ||
+                check->subject.index == host->first_path + broken->path);
+    return is_about_host(check, broken->host);
+}
+
 static bool is_in(const struct window *window, int64_t at_ns)
 {
     return at_ns >= window->from_ns && at_ns < window->until_ns;
@@ -127,11 +151,29 @@ static uint32_t parts_of_kind(const struct topology *t, enum part_kind kind)
         return t->disk_count;
     case PART_PATH:
         return t->path_count;
-    case PART_PORT:
+    case PART_PORT: {
+        uint32_t count = 0;
+
+        for (uint32_t i = 0; i < t->switch_count; i++)
+            count += t->switches[i].port_count;
+        return count;
+    }
     case PART_NONE:
         break;
     }
     return 0;
+}
+
+/* The part number 'index' of that kind; ports count through all switches. */
+static struct part_ref part_of_kind(const struct topology *t, enum part_kind kind, uint32_t index)
+{
+    uint32_t owner = 0;
+
+    if (kind != PART_PORT)
+        return (struct part_ref){kind, index, TOPOLOGY_NONE};
+    while (index >= t->switches[owner].port_count)
+        index -= t->switches[owner++].port_count;
+    return (struct part_ref){kind, index, owner};
 }
 
 static int64_t step_at_ns(const struct judge *j, uint32_t step)
@@ -154,7 +196,38 @@ static void watch_paths(const struct judge *j, struct check *check)
                                 .usable_at_ns = UNSET};
 }
 
-static void add_check(struct judge *j, const struct expectation *e, struct part_ref subject)
+static void add_window(struct check *check, int64_t from_ns, int64_t until_ns)
+{
+    struct window *window = &check->windows[check->window_count++];
+
+    *window = (struct window){.from_ns = from_ns, .until_ns = until_ns, .longest_ns = UNSET};
+    if (check->expectation->measure == MEASURE_LATENCY)
+        window->histogram = mem_new(sizeof(*window->histogram));
+}
+
+static void set_times(const struct judge *j, struct check *check)
+{
+    const struct expectation *e = check->expectation;
+
+    switch (measure_row(e->measure)->time) {
+    case OVER_WINDOW:
+        add_window(check, e->has_window ? e->from.at_ns : 0,
+                   e->has_window ? e->until.at_ns : TIME_NEVER);
+        if (e->is_ratio)
+            add_window(check, e->compared_from.at_ns, e->compared_until.at_ns);
+        break;
+    case AT_MOMENT:
+        check->moment_ns = e->when.at_ns;
+        break;
+    case SINCE_STEP:
+        check->moment_ns = step_at_ns(j, e->since_step);
+        watch_paths(j, check);
+        break;
+    }
+}
+
+static struct check *add_check(struct judge *j, const struct expectation *e,
+                               struct part_ref subject)
 {
     struct check *check;
 
@@ -162,45 +235,46 @@ static void add_check(struct judge *j, const struct expectation *e, struct part_
     check = &j->checks[j->check_count++];
     *check = (struct check){.expectation = e,
                             .subject = subject,
-                            .window = {e->from.at_ns, e->until.at_ns, 0, 0, 0, 0},
-                            .base = {e->compared_from.at_ns, e->compared_until.at_ns, 0, 0, 0, 0},
-                            .longest_ns = UNSET,
                             .moment_ns = TIME_NEVER,
                             .at_moment = UNSET,
                             .detected_at_ns = UNSET};
-    if (!e->has_window) {
-        check->window.from_ns = 0;
-        check->window.until_ns = TIME_NEVER;
-    }
-    if (e->kind != EXPECT_MEASURE)
-        return;
-    if (e->measure == MEASURE_LATENCY)
-        check->histogram = mem_new(sizeof(*check->histogram));
-    if (measure_row(e->measure)->time == AT_MOMENT)
-        check->moment_ns = e->when.at_ns;
-    if (measure_row(e->measure)->time == SINCE_STEP) {
-        check->moment_ns = step_at_ns(j, e->since_step);
-        watch_paths(j, check);
-    }
+    if (e->kind == EXPECT_MEASURE)
+        set_times(j, check);
+    return check;
 }
 
 static void add_expectation(struct judge *j, const struct expectation *e)
 {
     static const struct part_ref none = {.kind = PART_NONE, .owner = TOPOLOGY_NONE};
-    uint32_t count = parts_of_kind(j->scenario->topology, e->of.part_kind);
+    const struct topology *t = j->scenario->topology;
+    uint32_t count = parts_of_kind(t, e->of.part_kind);
 
-    switch (e->of.kind) {
-    case SCOPE_ONE:
+    if (e->of.kind == SCOPE_ONE)
         add_check(j, e, e->of.part);
-        break;
-    case SCOPE_EACH:
-        for (uint32_t i = 0; i < count; i++)
-            add_check(j, e, (struct part_ref){e->of.part_kind, i, TOPOLOGY_NONE});
-        break;
-    case SCOPE_ALL:
-    case SCOPE_RUN:
+    else if (e->of.kind == SCOPE_RUN)
         add_check(j, e, none);
-        break;
+    else if (e->of.kind == SCOPE_ALL || count == 0) /* without a part, one verdict says so */
+        add_check(j, e, none)->is_about_nothing = count == 0;
+    else
+        for (uint32_t i = 0; i < count; i++)
+            add_check(j, e, part_of_kind(t, e->of.part_kind, i));
+}
+
+/* Once all checks are there and stay where they are. */
+static void list_checks_of_host(struct judge *j, uint32_t host)
+{
+    const struct topology *t = j->scenario->topology;
+    struct check_list *list = &j->of_host[host];
+
+    list->checks = mem_array(j->check_count, sizeof(struct check *));
+    for (size_t i = 0; i < j->check_count; i++) {
+        struct check *check = &j->checks[i];
+        bool is_path =
+            check->subject.kind == PART_PATH && t->paths[check->subject.index].host_index == host;
+
+        if (check->window_count > 0 &&
+            (is_about_host(check, host) || check->subject.kind == PART_DISK || is_path))
+            list->checks[list->count++] = check;
     }
 }
 
@@ -229,12 +303,17 @@ struct judge *judge_new(const struct scenario *scenario, const struct san_names 
     for (uint32_t i = 0; i < scenario->expectation_count; i++)
         add_expectation(j, &scenario->expectations[i]);
     for (size_t i = 0; i < j->check_count; i++) {
-        add_moment(j, j->checks[i].window.from_ns);
-        add_moment(j, j->checks[i].window.until_ns);
         add_moment(j, j->checks[i].moment_ns);
+        for (size_t w = 0; w < j->checks[i].window_count; w++) {
+            add_moment(j, j->checks[i].windows[w].from_ns);
+            add_moment(j, j->checks[i].windows[w].until_ns);
+        }
     }
     if (j->moment_count)
         qsort(j->moments, j->moment_count, sizeof(*j->moments), by_time);
+    j->of_host = mem_array(names->host_count, sizeof(*j->of_host));
+    for (uint32_t h = 0; h < names->host_count; h++)
+        list_checks_of_host(j, h);
     j->uses = mem_array(scenario->topology->path_count, sizeof(*j->uses));
     for (size_t h = 0; h < names->host_count; h++)
         for (size_t p = 0; p < names->hosts[h].path_count; p++)
@@ -248,9 +327,13 @@ void judge_free(struct judge *j)
     if (!j)
         return;
     for (size_t i = 0; i < j->check_count; i++) {
-        free(j->checks[i].histogram);
+        free(j->checks[i].windows[0].histogram);
+        free(j->checks[i].windows[1].histogram);
         free(j->checks[i].watches);
     }
+    for (size_t h = 0; h < j->names->host_count; h++)
+        free(j->of_host[h].checks);
+    free(j->of_host);
     for (uint32_t p = 0; p < j->scenario->topology->path_count; p++)
         free(j->uses[p]);
     free(j->uses);
@@ -285,16 +368,32 @@ static int64_t usable_on_host(const struct judge *j, uint32_t host, uint32_t top
     return fewest;
 }
 
-static int64_t paths_usable(const struct judge *j, const struct check *check)
+/* Over the hosts that the check is about; UNSET: none of them has the disk. */
+static int64_t usable_of_disk(const struct judge *j, const struct check *check,
+                              uint32_t topology_disk)
 {
     int64_t sum = UNSET;
 
     for (uint32_t h = 0; h < j->names->host_count; h++) {
-        bool is_disk = check->subject.kind == PART_DISK;
-
-        if (!is_disk && !is_about_host(check, h))
+        if (check->subject.kind != PART_DISK && !is_about_host(check, h))
             continue;
-        int64_t usable = usable_on_host(j, h, is_disk ? check->subject.index : TOPOLOGY_NONE);
+        int64_t usable = usable_on_host(j, h, topology_disk);
+        if (usable != UNSET)
+            sum = (sum == UNSET ? 0 : sum) + usable;
+    }
+    return sum;
+}
+
+static int64_t paths_usable(const struct judge *j, const struct check *check)
+{
+    int64_t sum = UNSET;
+
+    if (check->subject.kind == PART_DISK)
+        return usable_of_disk(j, check, check->subject.index);
+    if (check->expectation->of.part_kind != PART_DISK)
+        return usable_of_disk(j, check, TOPOLOGY_NONE);
+    for (uint32_t d = 0; d < j->scenario->topology->disk_count; d++) {
+        int64_t usable = usable_of_disk(j, check, d);
         if (usable != UNSET)
             sum = (sum == UNSET ? 0 : sum) + usable;
     }
@@ -326,13 +425,14 @@ static void start_watching(const struct judge *j, struct check *check, int64_t n
 
 static uint64_t dropped(const struct judge *j, const struct check *check)
 {
+    const struct topology *t = j->scenario->topology;
     enum part_kind kind = check->expectation->of.part_kind;
     uint64_t sum = 0;
 
     if (check->subject.kind != PART_NONE)
         return j->source->frames_dropped(j->source, check->subject, check->expectation->reason);
-    for (uint32_t i = 0; i < parts_of_kind(j->scenario->topology, kind); i++)
-        sum += j->source->frames_dropped(j->source, (struct part_ref){kind, i, TOPOLOGY_NONE},
+    for (uint32_t i = 0; i < parts_of_kind(t, kind); i++)
+        sum += j->source->frames_dropped(j->source, part_of_kind(t, kind, i),
                                          check->expectation->reason);
     return sum;
 }
@@ -346,30 +446,42 @@ static void look_at_moment(struct judge *j, struct check *check, int64_t now_ns)
 }
 
 /* The oldest I/O of the subject that is still open at the end of the window. */
-static void look_at_waiting(const struct judge *j, struct check *check, int64_t now_ns)
+static void look_at_waiting(const struct judge *j, const struct check *check, struct window *window,
+                            int64_t now_ns)
 {
     for (uint32_t h = 0; h < j->names->host_count; h++) {
         for (uint32_t d = 0; d < j->names->hosts[h].disk_count; d++) {
             const struct open_io *io = open_ios_oldest(j->ios, h, d);
 
             if (io && is_about_io(j, check, io))
-                check->longest_ns = time_max(check->longest_ns, now_ns - io->submitted_at_ns);
+                window->longest_ns = time_max(window->longest_ns, now_ns - io->submitted_at_ns);
         }
     }
 }
 
-static void look_at_window(const struct judge *j, struct check *check, int64_t now_ns)
+static void start_window(const struct judge *j, const struct check *check, struct window *window)
 {
-    enum measure measure = check->expectation->measure;
+    if (check->expectation->measure == MEASURE_FRAMES_DROPPED)
+        window->dropped_before = dropped(j, check);
+}
 
-    if (measure == MEASURE_FRAMES_DROPPED && check->window.from_ns == now_ns)
-        check->window.dropped_before = dropped(j, check);
-    if (check->window.until_ns != now_ns)
-        return;
-    if (measure == MEASURE_FRAMES_DROPPED)
-        check->window.dropped = dropped(j, check) - check->window.dropped_before;
-    if (measure == MEASURE_LONGEST_IO)
-        look_at_waiting(j, check, now_ns);
+static void end_window(const struct judge *j, const struct check *check, struct window *window,
+                       int64_t now_ns)
+{
+    if (check->expectation->measure == MEASURE_FRAMES_DROPPED)
+        window->dropped = dropped(j, check) - window->dropped_before;
+    if (check->expectation->measure == MEASURE_LONGEST_IO)
+        look_at_waiting(j, check, window, now_ns);
+}
+
+static void look_at_windows(const struct judge *j, struct check *check, int64_t now_ns)
+{
+    for (size_t w = 0; w < check->window_count; w++) {
+        if (check->windows[w].from_ns == now_ns)
+            start_window(j, check, &check->windows[w]);
+        if (check->windows[w].until_ns == now_ns)
+            end_window(j, check, &check->windows[w], now_ns);
+    }
 }
 
 void judge_wake(struct judge *j, int64_t now_ns)
@@ -378,10 +490,8 @@ void judge_wake(struct judge *j, int64_t now_ns)
         int64_t moment_ns = judge_deadline_ns(j);
 
         for (size_t i = 0; i < j->check_count; i++) {
-            if (j->checks[i].expectation->kind != EXPECT_MEASURE)
-                continue;
             look_at_moment(j, &j->checks[i], moment_ns);
-            look_at_window(j, &j->checks[i], moment_ns);
+            look_at_windows(j, &j->checks[i], moment_ns);
         }
         while (judge_deadline_ns(j) == moment_ns)
             j->next_moment++;
@@ -390,46 +500,54 @@ void judge_wake(struct judge *j, int64_t now_ns)
 
 /* The trace. */
 
+static void add_io(struct window *window, enum measure measure, int64_t at_ns,
+                   const struct open_io *io, bool is_error)
+{
+    /* What ends with the window was outstanding in it, be it seen before or after the clock. */
+    if (measure == MEASURE_LONGEST_IO && (is_in(window, at_ns) || at_ns == window->until_ns))
+        window->longest_ns = time_max(window->longest_ns, at_ns - io->submitted_at_ns);
+    if (!is_in(window, at_ns))
+        return;
+    window->errors += is_error;
+    if (is_error)
+        return;
+    window->ios++;
+    window->bytes += io->bytes;
+    if (window->histogram)
+        histogram_add(window->histogram, at_ns - io->planned_at_ns);
+}
+
 void judge_done(struct judge *j, int64_t at_ns, const struct open_io *io, bool is_error)
 {
-    for (size_t i = 0; i < j->check_count; i++) {
-        struct check *check = &j->checks[i];
+    const struct check_list *list = &j->of_host[io->host];
 
-        if (check->expectation->kind != EXPECT_MEASURE || !is_about_io(j, check, io))
-            continue;
-        if (check->expectation->is_ratio && !is_error && is_in(&check->base, at_ns)) {
-            check->base.ios++;
-            check->base.bytes += io->bytes;
-        }
-        if (!is_in(&check->window, at_ns))
-            continue;
-        check->errors += is_error;
-        check->longest_ns = check->expectation->measure == MEASURE_LONGEST_IO
-                                ? time_max(check->longest_ns, at_ns - io->submitted_at_ns)
-                                : check->longest_ns;
-        if (is_error)
-            continue;
-        check->window.ios++;
-        check->window.bytes += io->bytes;
-        if (check->histogram)
-            histogram_add(check->histogram, at_ns - io->planned_at_ns);
+    for (size_t i = 0; i < list->count; i++) {
+        struct check *check = list->checks[i];
+
+        for (size_t w = 0; w < check->window_count && is_about_io(j, check, io); w++)
+            add_io(&check->windows[w], check->expectation->measure, at_ns, io, is_error);
     }
+}
+
+static void add_pause(struct window *window, const struct pause *pause)
+{
+    if (pause->end_at_ns >= window->from_ns && pause->start_at_ns < window->until_ns)
+        window->longest_ns = time_max(window->longest_ns, pause->end_at_ns - pause->start_at_ns);
 }
 
 void judge_pause(struct judge *j, const struct pause *pause)
 {
-    for (size_t i = 0; i < j->check_count; i++) {
-        struct check *check = &j->checks[i];
-        const struct host_names *host = &j->names->hosts[pause->host];
-        bool is_mine = is_about_host(check, pause->host) ||
-                       (check->subject.kind == PART_DISK &&
-                        check->subject.index == host->disk_indices[pause->disk]);
+    const struct check_list *list = &j->of_host[pause->host];
+    uint32_t disk = j->names->hosts[pause->host].disk_indices[pause->disk];
 
-        if (check->expectation->kind == EXPECT_MEASURE && is_mine &&
-            check->expectation->measure == MEASURE_LONGEST_PAUSE &&
-            pause->end_at_ns >= check->window.from_ns &&
-            pause->start_at_ns < check->window.until_ns)
-            check->longest_ns = time_max(check->longest_ns, pause->end_at_ns - pause->start_at_ns);
+    for (size_t i = 0; i < list->count; i++) {
+        struct check *check = list->checks[i];
+        bool is_mine = check->subject.kind != PART_DISK || check->subject.index == disk;
+
+        if (check->expectation->measure != MEASURE_LONGEST_PAUSE || !is_mine)
+            continue;
+        for (size_t w = 0; w < check->window_count; w++)
+            add_pause(&check->windows[w], pause);
     }
 }
 
@@ -448,24 +566,34 @@ void judge_sign(struct judge *j, int64_t at_ns, uint32_t host, uint32_t path)
     }
 }
 
+/* A path that a fault takes away is usable at the step itself, and again only when it is back; one
+ * that a repair brings back counts from the repair, whatever happens to it later. */
+static void watch_path(const struct judge *j, struct check *check, uint32_t path, int64_t at_ns)
+{
+    struct path_watch *watch = &check->watches[path];
+    bool is_repair = j->scenario->steps[check->expectation->since_step].is_undo;
+
+    if (!is_any(j, path, false) && watch->left_at_ns == UNSET)
+        watch->left_at_ns = at_ns;
+    if (!is_any(j, path, true) && watch->usable_at_ns == check->moment_ns && !is_repair)
+        watch->usable_at_ns = UNSET;
+    if (is_any(j, path, true) && watch->usable_at_ns == UNSET)
+        watch->usable_at_ns = at_ns;
+}
+
 void judge_path(struct judge *j, int64_t at_ns, const struct trace_path *change, bool is_in_use,
                 bool is_usable)
 {
     uint32_t path = j->names->hosts[change->host].first_path + change->path;
     struct use *use = &j->uses[path][change->disk];
-    bool was_in_use = use->is_in_use;
 
     *use = (struct use){is_in_use, is_usable};
     judge_sign(j, at_ns, change->host, change->path);
     for (size_t i = 0; i < j->check_count; i++) {
         struct check *check = &j->checks[i];
 
-        if (!check->watches || !check->watches[path].is_touched || at_ns < check->moment_ns)
-            continue;
-        if (was_in_use && !is_in_use)
-            check->watches[path].left_at_ns = at_ns;
-        if (is_usable && check->watches[path].usable_at_ns == UNSET)
-            check->watches[path].usable_at_ns = at_ns;
+        if (check->watches && check->watches[path].is_touched && at_ns >= check->moment_ns)
+            watch_path(j, check, path, at_ns);
     }
 }
 
@@ -478,8 +606,7 @@ bool judge_broken(struct judge *j, const struct trace_broken *broken)
 
         if (check->expectation->kind == EXPECT_BREAKS &&
             strcmp(check->expectation->breaks, broken->rule) == 0 &&
-            (check->subject.kind == PART_NONE || broken->host == TRACE_NONE ||
-             is_about_host(check, broken->host)))
+            is_about_broken(j, check, broken))
             is_expected = check->is_rule_broken = true;
     }
     return is_expected;
@@ -514,55 +641,63 @@ static int64_t per_second(uint64_t sum, const struct window *window, int64_t end
                : UNSET;
 }
 
-/* A rate in one window as a share of that in the other; UNSET without a base. */
-static int64_t rate(const struct judge *j, const struct check *check, bool is_bytes)
-{
-    const struct window *window = &check->window;
-    const struct window *base = &check->base;
-    int64_t end_ns = j->scenario->run_for_ns;
-    int64_t rate_now = per_second(is_bytes ? window->bytes : window->ios, window, end_ns);
-
-    if (!check->expectation->is_ratio)
-        return rate_now;
-    int64_t rate_then = per_second(is_bytes ? base->bytes : base->ios, base, end_ns);
-
-    return rate_then > 0 ? (int64_t)((__extension__(__int128) rate_now) * 1000000 / rate_then)
-                         : UNSET;
-}
-
-/* In the measure's unit; UNSET: no samples. */
-static int64_t measured(const struct judge *j, const struct check *check)
+/* In one window, in the measure's unit; UNSET: no samples. */
+static int64_t measured_in(const struct judge *j, const struct check *check,
+                           const struct window *window)
 {
     const struct expectation *e = check->expectation;
+    int64_t end_ns = j->scenario->run_for_ns;
 
     switch (e->measure) {
     case MEASURE_IO_ERRORS:
-        return check->window.ios + check->errors > 0 ? (int64_t)check->errors : UNSET;
+        return window->ios + window->errors > 0 ? (int64_t)window->errors : UNSET;
     case MEASURE_LONGEST_PAUSE:
     case MEASURE_LONGEST_IO:
-        return check->longest_ns;
+        return window->longest_ns;
     case MEASURE_LATENCY:
-        return check->histogram->count > 0
-                   ? histogram_percentile_ns(check->histogram, e->percentile_ppm)
+        return window->histogram->count > 0
+                   ? histogram_percentile_ns(window->histogram, e->percentile_ppm)
                    : UNSET;
     case MEASURE_IOPS:
-        return rate(j, check, false);
+        return per_second(window->ios, window, end_ns);
     case MEASURE_THROUGHPUT:
-        return rate(j, check, true);
-    case MEASURE_PATHS_USABLE:
-        return check->at_moment;
+        return per_second(window->bytes, window, end_ns);
+    case MEASURE_FRAMES_DROPPED:
+        return (int64_t)window->dropped;
+    default: /* those of moments and steps, and those that the loader refuses so far */
+        return UNSET;
+    }
+}
+
+static int64_t measured_since_step(const struct judge *j, const struct check *check)
+{
+    switch (check->expectation->measure) {
     case MEASURE_DETECTED_AFTER:
         return check->detected_at_ns == UNSET ? UNSET : check->detected_at_ns - check->moment_ns;
     case MEASURE_PATH_FAILED_AFTER:
         return last_of_paths(j, check, false);
     case MEASURE_PATH_USABLE_AFTER:
         return last_of_paths(j, check, true);
-    case MEASURE_FRAMES_DROPPED:
-        return (int64_t)check->window.dropped;
-    default: /* measures of the table that the loader refuses until they can be taken */
-        break;
+    default:
+        return UNSET;
     }
-    return UNSET;
+}
+
+/* What is compared with the bound; UNSET: no samples, or nothing to compare with. */
+static int64_t measured(const struct judge *j, const struct check *check)
+{
+    if (check->is_about_nothing)
+        return UNSET;
+    if (check->watches)
+        return measured_since_step(j, check);
+    if (check->window_count == 0)
+        return check->at_moment;
+
+    int64_t value = measured_in(j, check, &check->windows[0]);
+    if (!check->expectation->is_ratio || value == UNSET)
+        return value;
+    int64_t base = measured_in(j, check, &check->windows[1]);
+    return base > 0 ? (int64_t)((__extension__(__int128) value) * 1000000 / base) : UNSET;
 }
 
 static bool is_met(const struct expectation *e, int64_t value)
@@ -587,49 +722,46 @@ static const char *subject_name(const struct judge *j, const struct check *check
         return topology_part_name(j->scenario->topology, check->subject, buffer);
     if (check->expectation->of.kind == SCOPE_RUN)
         return "run";
-    snprintf(buffer, PART_NAME_BYTES, "all %ss", part_kind_word(check->expectation->of.part_kind));
+    snprintf(buffer, PART_NAME_BYTES, "all %s%s", part_kind_word(check->expectation->of.part_kind),
+             check->expectation->of.part_kind == PART_SWITCH ? "es" : "s");
     return buffer;
 }
 
-static bool judge_measure(const struct judge *j, const struct check *check, struct value *row)
+static bool judge_measure(const struct judge *j, const struct check *check, struct rows *rows)
 {
     const struct expectation *e = check->expectation;
+    const struct measure_row *measure = measure_row(e->measure);
     int64_t value = measured(j, check);
     bool is_good = value != UNSET && is_met(e, value);
-    static const char *const verdicts[] = {"not met", "met"};
+    char subject[PART_NAME_BYTES];
+    char bound[128];
+    char number[32] = "";
 
-    row[2] = V_TEXT(measure_row(e->measure)->word);
-    row[5] = V_TEXT(e->is_ratio ? "ppm" : measure_unit_word(measure_row(e->measure)->unit));
-    row[6] = V_TEXT(value == UNSET ? "no samples" : verdicts[is_good]);
-    row[4].number = value;
+    snprintf(bound, sizeof(bound), "%s %s", bound_word(e->bound), e->bound_text);
+    if (value != UNSET)
+        snprintf(number, sizeof(number), "%" PRId64, value);
+    rows_put(rows, TABLE_EXPECTATION,
+             (struct value[]){V_TEXT(e->name), V_TEXT(subject_name(j, check, subject)),
+                              V_TEXT(measure->word), V_TEXT(bound), V_TEXT(number),
+                              V_TEXT(e->is_ratio ? "ppm" : measure_unit_word(measure->unit)),
+                              V_TEXT(value == UNSET ? "no samples"
+                                     : is_good      ? "met"
+                                                    : "not met")});
     return is_good;
 }
 
-static bool judge_one(const struct judge *j, const struct check *check, struct rows *rows)
+static bool judge_rule(const struct judge *j, const struct check *check, struct rows *rows)
 {
     const struct expectation *e = check->expectation;
-    char subject[PATH_NAME_BYTES];
-    char bound[128];
-    char value[32] = "";
     bool is_good = check->is_rule_broken;
-    struct value row[7] = {V_TEXT(e->name),
-                           V_TEXT(subject_name(j, check, subject)),
-                           V_TEXT("breaks"),
-                           V_TEXT(bound),
-                           V_TEXT(value),
-                           V_TEXT("rule"),
-                           V_TEXT(is_good ? "met" : "not met")};
+    char subject[PART_NAME_BYTES];
+    char bound[128];
 
-    if (e->kind == EXPECT_MEASURE) {
-        is_good = judge_measure(j, check, row);
-        snprintf(bound, sizeof(bound), "%s %s", bound_word(e->bound), e->bound_text);
-        if (row[4].number != UNSET)
-            snprintf(value, sizeof(value), "%" PRId64, row[4].number);
-    } else {
-        snprintf(bound, sizeof(bound), "breaks %s", e->breaks ? e->breaks : e->finding);
-        snprintf(value, sizeof(value), "%s", is_good ? "broken" : "kept");
-    }
-    rows_put(rows, TABLE_EXPECTATION, row);
+    snprintf(bound, sizeof(bound), "breaks %s", e->breaks);
+    rows_put(rows, TABLE_EXPECTATION,
+             (struct value[]){V_TEXT(e->name), V_TEXT(subject_name(j, check, subject)),
+                              V_TEXT("breaks"), V_TEXT(bound), V_TEXT(is_good ? "broken" : "kept"),
+                              V_TEXT("rule"), V_TEXT(is_good ? "met" : "not met")});
     return is_good;
 }
 
@@ -640,14 +772,13 @@ bool judge_finish(struct judge *j, struct rows *rows)
 
     for (size_t i = 0; i < j->check_count; i++) {
         struct check *check = &j->checks[i];
+        bool is_measure = check->expectation->kind == EXPECT_MEASURE;
 
-        if (check->expectation->kind == EXPECT_MEASURE && check->window.until_ns > end_ns) {
-            if (check->expectation->measure == MEASURE_FRAMES_DROPPED)
-                check->window.dropped = dropped(j, check) - check->window.dropped_before;
-            if (check->expectation->measure == MEASURE_LONGEST_IO)
-                look_at_waiting(j, check, end_ns);
-        }
-        are_met = judge_one(j, check, rows) && are_met;
+        for (size_t w = 0; w < check->window_count; w++)
+            if (check->windows[w].until_ns > end_ns)
+                end_window(j, check, &check->windows[w], end_ns);
+        bool is_good = is_measure ? judge_measure(j, check, rows) : judge_rule(j, check, rows);
+        are_met = are_met && is_good;
     }
     return are_met;
 }

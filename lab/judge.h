@@ -18,7 +18,7 @@
 
 /* What the judge asks the fabric. */
 struct judge_source {
-    /* Frames dropped so far at a part, for 'reason', or DROP_ANY. */
+    /* Frames dropped so far at a part, for 'reason'; DROP_REASON_COUNT: for any. */
     uint64_t (*frames_dropped)(struct judge_source *source, struct part_ref part,
                                enum drop_reason reason);
 };

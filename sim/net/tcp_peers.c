@@ -42,7 +42,7 @@ static struct tcp_peer *find(const struct tcp_peers *peers, uint32_t local, uint
     struct pair pair = {.local = local, .remote = remote};
     struct tcp_peer *peer;
 
-    HASH_FIND(hh, peers->pairs, &pair, sizeof(pair), peer);
+    HASH_FIND(hh, peers->pairs, &pair, sizeof(pair), peer); /* NOLINT: all of the key is set */
     return peer;
 }
 

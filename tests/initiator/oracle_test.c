@@ -428,7 +428,7 @@ static void names_what_the_array_breaks(void **state)
         if (clients[i].is_open)
             oracle_drop(rig.oracle, &clients[i].op);
     }
-    for (char rule = '0'; rule < '8'; rule++) {
+    for (int rule = '0'; rule < '8'; rule++) {
         if (strchr(row->rules, rule))
             assert_true(rig.counts[rule - '0'] > 0);
         else

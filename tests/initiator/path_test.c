@@ -253,7 +253,7 @@ static void linux_paces_its_reconnects(void **state)
     assert_true(rig.is_open);
     rig_run_until(&rig, at_ns + SECONDS(15) - 1); /* no answer */
     assert_int_equal(rig.opens, 3);
-    rig_run_until(&rig, at_ns += SECONDS(15));
+    rig_run_until(&rig, at_ns + SECONDS(15));
     assert_int_equal(rig.opens, 4);
     assert_true(rig.is_open);
     assert_int_equal(path_service(rig.path), SERVICE_FAILED);

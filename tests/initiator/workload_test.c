@@ -293,7 +293,8 @@ static void random_stays_in_its_area_and_never_overlaps_writes(void **state)
                     assert_true(rig.open[a]->lba != rig.open[b]->lba);
             }
         }
-        reads += !rig.open[(uint32_t)i * 7 % rig.open_count]->is_write;
+        assert_int_not_equal(rig.open_count, 0);
+        reads += !rig.open[(uint32_t)i * 7 % rig.open_count]->is_write; /* NOLINT: not 0 */
         end_io(&rig, (uint32_t)i * 7 % rig.open_count, false);
     }
     assert_in_range(reads, 3000 / 4 - 100, 3000 / 4 + 100);
