@@ -36,12 +36,20 @@ cat >>"$work/demanding.yaml" <<'YAML'
     of: hv1
     percentile: 50
     at-most: 1 ns
+  - name: nothing is measured before anything is sent
+    measure: latency
+    of: hv1
+    percentile: 50
+    from: 0 s
+    until: 100 ms
+    at-most: 1 s
 YAML
 expect 1 "$ISCSILAB" run "$work/demanding.yaml" "${quick[@]}" --junit "$work/not.xml" --seed 9
 says "$work/out" 'repeat it with: iscsilab run'
 says "$work/out" 'seed=9'
 says "$work/not.xml" 'faster than light &amp; &lt;hope&gt;'
-says "$work/not.xml" 'failures="1"'
+says "$work/not.xml" 'failures="2"'
+says "$work/out" 'no samples'
 expect 5 "$ISCSILAB" run scenarios/no-fault.yaml "${quick[@]}" --set 'limits.events=1000'
 
 # The machine.
