@@ -6,6 +6,7 @@
 #include "lab/scenario.h"
 #include "sim/core/mem.h"
 #include "tests/lab/small_san.h"
+#include "tests/test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
