@@ -4,7 +4,6 @@
 #include "lab/rows.h"
 #include "sim/core/mem.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +22,18 @@ static const char views[] =
     " e.path_usable_ns, e.path_first_io_ns, f.kind, f.part, f.fault_id"
     " FROM fault_effect e JOIN fault f USING (run_id, fault_id) JOIN run r USING (run_id);";
 
+static enum status fail_because(const struct results *results, const char *doing, const char *why,
+                                struct error *err)
+{
+    error_set(err, ERR_SYSTEM, nowhere, "cannot %s the result file '%s': %s", doing, results->path,
+              why);
+    error_help(err, "check the disk space and the permissions, or name another file with --db");
+    return ERR_SYSTEM;
+}
+
 static enum status fail(const struct results *results, const char *doing, struct error *err)
 {
-    enum status status = error_set(err, ERR_SYSTEM, nowhere, "cannot %s the result file '%s': %s",
-                                   doing, results->path, sqlite3_errmsg(results->sqlite));
-
-    error_help(err, "check the disk space and the permissions, or name another file with --db");
-    return status;
+    return fail_because(results, doing, sqlite3_errmsg(results->sqlite), err);
 }
 
 static bool run_sql(struct results *results, const char *sql)
@@ -121,10 +125,16 @@ static enum status check_identity(struct results *results, struct error *err)
 /* An empty file gets its tables; the transaction keeps two programs from doing it both. */
 static enum status prepare(struct results *results, struct error *err)
 {
+    /* SQLite is content with reading such a file until the first row is written. */
+    if (sqlite3_db_readonly(results->sqlite, "main") == 1)
+        return fail_because(results, "write", "it is write-protected", err);
     if (!run_sql(results, "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE;"))
         return sqlite3_errcode(results->sqlite) == SQLITE_NOTADB ? check_identity(results, err)
                                                                  : fail(results, "write", err);
-    bool is_empty = pragma(results, "SELECT count(*) FROM sqlite_schema", -1) == 0;
+    /* One that is empty but marked is another program's, or a later one of ours. */
+    bool is_empty = pragma(results, "SELECT count(*) FROM sqlite_schema", -1) == 0 &&
+                    pragma(results, "PRAGMA application_id", -1) == 0 &&
+                    pragma(results, "PRAGMA user_version", -1) == 0;
     if (is_empty && !create_all(results)) {
         enum status status = fail(results, "make", err);
 
@@ -140,8 +150,9 @@ static enum status prepare(struct results *results, struct error *err)
 static void make_folders(const char *path)
 {
     char *folder = mem_text(path);
+    char *name = folder + strspn(folder, "/");
 
-    for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         mkdir(folder, 0777);
         *slash = '/';
@@ -152,6 +163,11 @@ static void make_folders(const char *path)
 static enum status open_file(const char *path, int flags, struct results *results,
                              struct error *err)
 {
+    if (path[0] == '\0') { /* to SQLite, a file that is gone when it is closed */
+        error_set(err, ERR_SYSTEM, nowhere, "the result file has no name");
+        error_help(err, "name it with --db, or leave --db out for results/lab.db");
+        return ERR_SYSTEM;
+    }
     *results = (struct results){.path = mem_text(path)};
     int code = sqlite3_open_v2(path, &results->sqlite, flags, NULL);
     if (code == SQLITE_OK) {
@@ -253,7 +269,22 @@ static bool insert(struct results *results, sqlite3_stmt **statements,
     return sqlite3_reset(statement) == SQLITE_OK && is_done;
 }
 
-/* All rows of 'data', those of TABLE_RUN first: the others refer to it. */
+/* Are these whole messages, with exactly one row of the table 'run' among them? */
+static bool is_one_run(const uint8_t *data, size_t bytes)
+{
+    struct message message;
+    size_t runs = 0;
+
+    for (size_t at = 0; at < bytes; at += message.bytes) {
+        message_decode(data + at, bytes - at, &message);
+        if (message.kind != MESSAGE_ROW && message.kind != MESSAGE_PROGRESS)
+            return false;
+        runs += message.kind == MESSAGE_ROW && message.table == TABLE_RUN;
+    }
+    return runs == 1;
+}
+
+/* All rows of 'data', that of TABLE_RUN first: the others refer to it. */
 static bool insert_all(struct results *results, const uint8_t *data, size_t bytes,
                        int64_t *ret_run_id)
 {
@@ -265,9 +296,7 @@ static bool insert_all(struct results *results, const uint8_t *data, size_t byte
     for (int pass = 0; pass < 2 && is_good; pass++) {
         for (size_t at = 0; at < bytes && is_good; at += message.bytes) {
             message_decode(data + at, bytes - at, &message);
-            if (message.kind != MESSAGE_ROW && message.kind != MESSAGE_PROGRESS)
-                is_good = false;
-            else if (message.kind == MESSAGE_ROW && (message.table == TABLE_RUN) == (pass == 0))
+            if (message.kind == MESSAGE_ROW && (message.table == TABLE_RUN) == (pass == 0))
                 is_good = insert(results, statements, &message, run_id);
         }
         if (pass == 0)
@@ -284,6 +313,11 @@ enum status results_add_run(struct results *results, const uint8_t *data, size_t
 {
     int64_t run_id;
 
+    if (!is_one_run(data, bytes)) {
+        error_set(err, ERR_SYSTEM, nowhere, "a run left rows that are damaged");
+        error_help(err, "this is a fault of the program or of the machine; nothing was recorded");
+        return ERR_SYSTEM;
+    }
     if (!run_sql(results, "BEGIN IMMEDIATE;"))
         return fail(results, "write", err);
     if (!insert_all(results, data, bytes, &run_id) || !run_sql(results, "COMMIT;")) {
