@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define SERIES_MOST 8 /* lines that an eye can tell apart; more paths are left out, and said so */
@@ -354,11 +355,36 @@ static enum status fail(const char *what, struct error *err)
     return status;
 }
 
+/* Where gnuplot cannot write it draws to standard output, and says that all is well. */
+static enum status is_writable(const char *path, struct error *err)
+{
+    FILE *file = fopen(path, "w");
+
+    if (!file)
+        return error_set(err, ERR_SYSTEM, nowhere, "cannot write '%s': %s", path, strerror(errno));
+    fclose(file);
+    return OK;
+}
+
+static enum status is_drawn(const char *path, struct error *err)
+{
+    struct stat file;
+
+    if (stat(path, &file) == 0 && file.st_size > 0)
+        return OK;
+    error_set(err, ERR_SYSTEM, nowhere, "cannot write '%s': nothing came of it", path);
+    error_help(err, "check the disk space");
+    return ERR_SYSTEM;
+}
+
 static enum status draw(struct plot *plot, const char *terminal, const char *path,
                         struct error *err)
 {
-    void (*before)(int) = signal(SIGPIPE, SIG_IGN); /* a gnuplot that is missing tells by its end */
+    void (*before)(int);
 
+    if (is_writable(path, err) != OK)
+        return ERR_SYSTEM;
+    before = signal(SIGPIPE, SIG_IGN); /* a gnuplot that is missing tells by its end */
     plot->to = popen("gnuplot", "w");
     if (!plot->to)
         return fail("gnuplot cannot be started", err);
@@ -371,7 +397,7 @@ static enum status draw(struct plot *plot, const char *terminal, const char *pat
     signal(SIGPIPE, before);
     if (end == -1 || !WIFEXITED(end) || WEXITSTATUS(end) != 0)
         return fail("gnuplot failed to draw the timeline", err);
-    return OK;
+    return is_drawn(path, err);
 }
 
 enum status timeline_plot(const struct results *results, int64_t run_id, const char *stem,
