@@ -22,7 +22,7 @@
 #define SLICES             400          /* of a run, between looks at progress and limits */
 #define PAUSE_THRESHOLD_NS MS(100)      /* shorter pauses are no rows */
 #define WINDOWS_WANTED     300          /* points in a plot */
-#define SETTLE_MOST_NS     SECONDS(180) /* for logouts, dead sessions and TIME-WAIT */
+#define SETTLE_MOST_NS     SECONDS(400) /* patience, logouts, dead sessions, TIME-WAIT */
 
 /* Everything of one run. */
 struct run {
