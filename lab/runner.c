@@ -117,6 +117,7 @@ static void finish(struct child *child)
     job->data = child->received.data;
     job->bytes = child->received.bytes;
     runner->done_ns += job->length_ns;
+    child->simulated_ns = 0; /* it counts among those done from here on */
     runner->progress.done_count++;
     progress_hide(&runner->progress);
     if (!runner->is_interrupted && !runner->ops->on_done(runner->context, child->index, job))
@@ -178,7 +179,6 @@ static void start_next(struct runner *runner, struct child *child)
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     child->index = index;
     child->decoded = 0;
-    child->simulated_ns = 0;
     ev_io_init(&child->watcher, on_readable, ends[0], EV_READ);
     child->watcher.data = child;
     ev_io_start(runner->loop, &child->watcher);
