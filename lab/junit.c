@@ -4,6 +4,7 @@
 #include "lab/format.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,24 +116,23 @@ static void put_run(FILE *to, const struct results *results, int64_t run_id)
 {
     sqlite3_stmt *row =
         query(results,
-              "SELECT scenario, variant, wall_ns / 1e9, exit_code,"
+              "SELECT scenario || CASE variant WHEN '' THEN '' ELSE '.' || variant END,"
+              " printf('%.3f', wall_ns / 1e9), exit_code,"
               " 1 + (SELECT count(*) FROM expectation e WHERE e.run_id = r.run_id),"
               " (SELECT count(*) FROM expectation e WHERE e.run_id = r.run_id AND verdict <> 'met')"
               " + (exit_code = 4), exit_code = 5 FROM run r WHERE run_id = ?",
               run_id);
 
     if (sqlite3_step(row) == SQLITE_ROW) {
-        char class_name[512];
+        const char *class_name = column(row, 0);
 
-        snprintf(class_name, sizeof(class_name), "%s%s%s", column(row, 0),
-                 column(row, 1)[0] ? "." : "", column(row, 1));
         fputs("  <testsuite name=\"", to);
         put_xml(to, class_name);
         fprintf(to, "\" tests=\"%d\" failures=\"%d\" errors=\"%d\" time=\"%s\">\n",
-                sqlite3_column_int(row, 4), sqlite3_column_int(row, 5), sqlite3_column_int(row, 6),
-                column(row, 2));
+                sqlite3_column_int(row, 3), sqlite3_column_int(row, 4), sqlite3_column_int(row, 5),
+                column(row, 1));
         put_expectations(to, results, run_id, class_name);
-        put_rules(to, results, run_id, class_name, sqlite3_column_int(row, 3));
+        put_rules(to, results, run_id, class_name, sqlite3_column_int(row, 2));
         fputs("  </testsuite>\n", to);
     }
     sqlite3_finalize(row);
@@ -142,13 +142,12 @@ enum status junit_write(const struct results *results, const int64_t *runs, size
                         const char *path, struct error *err)
 {
     char draft[4096];
-    FILE *to = NULL;
+    bool is_too_long = snprintf(draft, sizeof(draft), "%s.part", path) >= (int)sizeof(draft);
+    FILE *to = is_too_long ? NULL : fopen(draft, "w");
 
-    if (snprintf(draft, sizeof(draft), "%s.part", path) < (int)sizeof(draft))
-        to = fopen(draft, "w");
     if (!to)
         return error_set(err, ERR_SYSTEM, nowhere, "cannot write '%s': %s", path,
-                         strerror(errno ? errno : ENAMETOOLONG));
+                         strerror(is_too_long ? ENAMETOOLONG : errno));
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"iscsilab\">\n", to);
     for (size_t i = 0; i < run_count; i++)
         put_run(to, results, runs[i]);
