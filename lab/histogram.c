@@ -7,6 +7,9 @@
 #define SUB_SHIFT 4u /* 16 buckets per power of two */
 #define SUB_COUNT (1u << SUB_SHIFT)
 
+/* The greatest span, of 63 bits, falls into the last bucket. */
+static_assert((63 - SUB_SHIFT) * SUB_COUNT + SUB_COUNT == HISTOGRAM_BUCKETS, "for all spans");
+
 /* Spans below 16 ns have a bucket each; 2^(4+k) to 2^(5+k) - 1 share sixteen. */
 static uint32_t bucket_of(int64_t span_ns)
 {
@@ -15,10 +18,9 @@ static uint32_t bucket_of(int64_t span_ns)
     if (span < SUB_COUNT)
         return (uint32_t)span;
     uint32_t power = 63u - (uint32_t)__builtin_clzll(span);
-    uint32_t bucket = (power - SUB_SHIFT + 1) * SUB_COUNT +
-                      (uint32_t)(span >> (power - SUB_SHIFT) & (SUB_COUNT - 1));
 
-    return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
+    return (power - SUB_SHIFT + 1) * SUB_COUNT +
+           (uint32_t)(span >> (power - SUB_SHIFT) & (SUB_COUNT - 1));
 }
 
 int64_t histogram_bucket_end_ns(uint32_t bucket)
