@@ -58,17 +58,49 @@ static void a_cleared_histogram_remembers_nothing(void **state)
     assert_int_equal(histogram_percentile_ns(&histogram, 1000000), MS(1));
 }
 
-static void every_span_falls_into_a_bucket_that_ends_at_or_after_it(void **state)
+/* The bucket that a span alone falls into. */
+static uint32_t bucket_of(int64_t span_ns)
+{
+    struct histogram histogram = {0};
+
+    histogram_add(&histogram, span_ns);
+    assert_int_equal(histogram.lowest, histogram.highest);
+    assert_int_equal(histogram.buckets[histogram.lowest], 1);
+    return histogram.lowest;
+}
+
+static void a_bucket_reaches_from_the_end_of_the_one_before_to_its_own(void **state)
 {
     (void)state;
-    for (uint32_t b = 1; b < HISTOGRAM_BUCKETS - 1; b++)
-        assert_true(histogram_bucket_end_ns(b) > histogram_bucket_end_ns(b - 1));
+    assert_int_equal(bucket_of(0), 0);
+    for (uint32_t b = 1; b < HISTOGRAM_BUCKETS; b++) {
+        assert_int_equal(bucket_of(histogram_bucket_end_ns(b - 1) + 1), b);
+        assert_int_equal(bucket_of(histogram_bucket_end_ns(b)), b);
+    }
+    assert_int_equal(histogram_bucket_end_ns(HISTOGRAM_BUCKETS - 1), INT64_MAX);
+}
+
+static void percentiles_are_nearest_ranks(void **state)
+{
+    static struct histogram histogram;
+    (void)state;
+
+    for (int64_t span_ns = 1; span_ns <= 10; span_ns++) /* each in a bucket of its own */
+        histogram_add(&histogram, span_ns);
+    assert_int_equal(histogram_percentile_ns(&histogram, 0), 1);
+    assert_int_equal(histogram_percentile_ns(&histogram, 100000), 1);
+    assert_int_equal(histogram_percentile_ns(&histogram, 100001), 2);
+    assert_int_equal(histogram_percentile_ns(&histogram, 500000), 5);
+    assert_int_equal(histogram_percentile_ns(&histogram, 990000), 10);
+    assert_int_equal(histogram.sum_ns, 55);
+    assert_int_equal(histogram.count, 10);
 }
 
 int main(void)
 {
     TEST(percentiles_are_within_a_sixteenth_of_the_exact_ones);
     TEST(a_cleared_histogram_remembers_nothing);
-    TEST(every_span_falls_into_a_bucket_that_ends_at_or_after_it);
+    TEST(a_bucket_reaches_from_the_end_of_the_one_before_to_its_own);
+    TEST(percentiles_are_nearest_ranks);
     return TEST_RUN("lab.histogram");
 }
