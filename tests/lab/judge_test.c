@@ -266,7 +266,7 @@ static bool find_row(const struct lab *lab, const char *subject, struct message 
 static void expect_verdict(const struct lab *lab, const char *subject, const char *measured,
                            const char *unit, const char *verdict)
 {
-    struct message row;
+    struct message row = {.kind = MESSAGE_NONE};
     size_t count;
 
     if (!find_row(lab, subject, &row, &count))
