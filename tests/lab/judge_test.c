@@ -525,6 +525,48 @@ static void an_io_that_ends_with_the_window_counts_on_either_side_of_the_clock(v
     }
 }
 
+static struct edge_row {
+    const char *name;
+    const char *expectation;
+    const char *subject;
+    const char *measured;
+} edge_rows[] = {
+    {"an I/O that ends with one window is none of it",
+     "{name: n, measure: io-errors, of: hv1, from: 10 s, until: 20 s, exactly: 1}", "hv1", ""},
+    {"it is one of the next",
+     "{name: n, measure: io-errors, of: hv1, from: 20 s, until: 30 s, exactly: 1}", "hv1", "1"},
+    {"latency counts from the planned start",
+     "{name: n, measure: latency, percentile: 100, of: kvm-1, at-most: 1 s}", "kvm-1",
+     "3000000000"},
+    {"an I/O that ended on no path is none of any path's",
+     "{name: n, measure: latency, percentile: 100, of: each path, at-most: 1 s}",
+     "hv1.iscsi2>san1.port-b", ""},
+    {"a path that is usable at its repair is back at once, whatever happens later",
+     "{name: n, measure: path-usable-after, since: returns, of: hv1, exactly: 0}", "hv1", "0"},
+};
+
+static void is_right_at_the_edge(void **state)
+{
+    const struct edge_row *row = *state;
+    struct message message = {.kind = MESSAGE_NONE};
+    struct lab lab;
+    size_t count;
+
+    open_lab(&lab, row->expectation);
+    all_paths_are_up(&lab);
+    submit(&lab, SECONDS(12), HV1, STORE, 1, 0, 512);
+    end(&lab, SECONDS(20), HV1, 1, true);
+    submit(&lab, SECONDS(22), KVM_1, STORE, 1, TRACE_NONE, 512);
+    open_ios_find(lab.ios, KVM_1, 1)->planned_at_ns = SECONDS(21);
+    end(&lab, SECONDS(24), KVM_1, 1, false);
+    path(&lab, SECONDS(82), HV1, 0, false, false);
+    path(&lab, SECONDS(83), HV1, 0, true, true);
+    finish(&lab);
+    assert_true(find_row(&lab, row->subject, &message, &count));
+    assert_string_equal(message.values[4].text, row->measured);
+    close_lab(&lab);
+}
+
 static void a_rule_that_is_to_break_turns_into_met(void **state)
 {
     struct trace_broken broken = {"D1", HV1, TRACE_NONE, STORE, 8, "lost"};
@@ -669,6 +711,7 @@ int main(void)
     TEST(one_verdict_that_is_not_met_fails_the_run);
     TEST(a_verdict_says_what_was_asked);
     TEST(an_io_that_ends_with_the_window_counts_on_either_side_of_the_clock);
+    TEST_ROWS(edge_rows, is_right_at_the_edge);
     TEST(a_rule_that_is_to_break_turns_into_met);
     TEST(a_rule_that_holds_although_it_was_to_break_fails);
     TEST_ROWS(breaks_rows, knows_whose_rule_broke);

@@ -166,6 +166,27 @@ static void a_run_comes_back_as_it_was_written(void **state)
     results_close(&results);
 }
 
+static void a_run_that_is_deleted_takes_its_rows_along(void **state)
+{
+    struct results results;
+    struct rows rows = {0};
+    struct error err;
+    int64_t run_id;
+    (void)state;
+
+    put_run(&rows, "story", "", 0);
+    put_fault(&rows, 1, "dies");
+    open_results(&results, folder_file(&folder, "lab.db"));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(results_add_run(&results, rows.data, rows.bytes, &run_id, &err), OK);
+    assert_int_equal(
+        sqlite3_exec(results.sqlite, "DELETE FROM run WHERE run_id = 1", NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(ask(&results, "SELECT group_concat(run_id) = '2' FROM fault"), 1);
+    rows_clear(&rows);
+    results_close(&results);
+}
+
 static void damage_nothing(struct rows *rows)
 {
     (void)rows;
@@ -533,6 +554,7 @@ int main(void)
     TEST(the_file_says_what_it_is);
     TEST(missing_folders_are_made);
     TEST(a_run_comes_back_as_it_was_written);
+    TEST(a_run_that_is_deleted_takes_its_rows_along);
     TEST_ROWS(damage_rows, a_run_is_whole_or_absent);
     TEST(two_handles_take_turns);
     TEST(two_programs_write_the_same_file);
