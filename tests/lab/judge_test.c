@@ -542,7 +542,7 @@ static struct edge_row {
      "{name: n, measure: latency, percentile: 100, of: each path, at-most: 1 s}",
      "hv1.iscsi2>san1.port-b", ""},
     {"a path that is usable at its repair is back at once, whatever happens later",
-     "{name: n, measure: path-usable-after, since: returns, of: hv1, exactly: 0}", "hv1", "0"},
+     "{name: n, measure: path-usable-after, since: returns, of: hv1, exactly: 0 s}", "hv1", "0"},
 };
 
 static void is_right_at_the_edge(void **state)
