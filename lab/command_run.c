@@ -2,6 +2,7 @@
  * its own; this one writes the results, shows them and says how it went. */
 #include "lab/command.h"
 #include "lab/junit.h"
+#include "lab/quantity.h"
 #include "lab/results_db.h"
 #include "lab/run_one.h"
 #include "lab/show.h"
@@ -25,14 +26,19 @@ static const char help[] =
     "  --seed N           another seed than the scenario's\n"
     "  --set KEY=VALUE    another setting: switches.switch-2.mtu=1500, run-for='20 s'\n"
     "  --pcap DIR         a capture per run, for Wireshark\n"
+    "  --pcap-of PARTS    captures these only: hv1.iscsi1,switch-1.24,san1 (all NICs)\n"
+    "  --pcap-rotate SIZE a new file each time one holds so much: 100MiB\n"
     "  --junit FILE       verdicts for continuous integration\n"
     "  -j N               runs at the same time (as many as there are processors)\n"
     "  --quiet            no story per run, only the last lines\n";
+
+#define LEAST_ROTATE_BYTES 65536
 
 struct plan {
     /* From the command line. */
     const char *db;
     const char *pcap;
+    struct capture_plan capture;
     const char *junit;
     const char **overrides; /* owned array */
     size_t override_count;
@@ -106,6 +112,8 @@ static int parse_options(struct plan *plan, int argc, char **argv)
                                             {"seed", required_argument, NULL, 's'},
                                             {"set", required_argument, NULL, 'e'},
                                             {"pcap", required_argument, NULL, 'p'},
+                                            {"pcap-of", required_argument, NULL, 'o'},
+                                            {"pcap-rotate", required_argument, NULL, 'r'},
                                             {"junit", required_argument, NULL, 'u'},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {"jobs", required_argument, NULL, 'j'},
@@ -135,6 +143,15 @@ static int parse_options(struct plan *plan, int argc, char **argv)
         case 'p':
             plan->pcap = optarg;
             break;
+        case 'o':
+            plan->capture.parts = optarg;
+            break;
+        case 'r':
+            if (quantity_parse(optarg, QUANTITY_SIZE, &plan->capture.rotate_bytes) !=
+                    QUANTITY_FINE ||
+                plan->capture.rotate_bytes < LEAST_ROTATE_BYTES)
+                return usage("--pcap-rotate wants a size of at least 64 KiB, not", optarg);
+            break;
         case 'u':
             plan->junit = optarg;
             break;
@@ -154,6 +171,8 @@ static int parse_options(struct plan *plan, int argc, char **argv)
             return usage("unknown option", argv[optind - 1]);
         }
     }
+    if (!plan->pcap && (plan->capture.parts || plan->capture.rotate_bytes))
+        return usage("--pcap-of and --pcap-rotate want", "--pcap DIR");
     plan->scenarios = argv + optind;
     plan->scenario_count = argc - optind;
     if (plan->scenario_count == 0) {
@@ -182,6 +201,22 @@ static int load_all(struct plan *plan)
     errors_print(&errors, stderr);
     errors_fini(&errors);
     return error_count ? EXIT_FILE : 0;
+}
+
+/* The parts to capture are in the topology of every run. */
+static int check_captures(const struct plan *plan)
+{
+    struct error err = {0};
+
+    for (int i = 0; i < plan->scenario_count; i++) {
+        for (size_t v = 0; v < plan->sets[i]->scenario_count; v++) {
+            if (capture_plan_check(&plan->capture, plan->sets[i]->scenarios[v]->topology, &err))
+                continue;
+            fprintf(stderr, "error: %s\n  = help: %s\n", err.text, err.help);
+            return EXIT_USAGE;
+        }
+    }
+    return 0;
 }
 
 /* "DIR/switch-power-off.pcapng", with the number of the variant where there are several. */
@@ -226,6 +261,7 @@ static void make_jobs(struct plan *plan)
                 .files = &plan->sets[i]->files,
                 .scenario_path = plan->scenarios[i],
                 .pcap_path = capture_path(plan, plan->sets[i], v),
+                .capture = &plan->capture,
             };
         }
     }
@@ -332,6 +368,8 @@ int run_command(int argc, char **argv)
 
     if (code == 0)
         code = load_all(&plan);
+    if (code == 0)
+        code = check_captures(&plan);
     if (code == 0) {
         make_jobs(&plan);
         code = run_all(&plan);

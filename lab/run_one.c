@@ -9,7 +9,6 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "sim/engine/event_queue.h"
-#include "sim/net/capture.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -39,8 +38,7 @@ struct run {
     struct timer recorder_timer;
     struct judge_source source;
     struct recorder_listener listener;
-    struct capture *capture;
-    FILE *capture_file;
+    struct capture_run *capture;
     int64_t wall_start_ns;
     bool is_cut_short; /* a limit was reached */
 };
@@ -70,7 +68,7 @@ static void on_text(struct recorder_listener *listener, int64_t at_ns, const cha
     struct run *run = CONTAINER_OF(listener, struct run, listener);
 
     if (run->capture)
-        capture_event(run->capture, at_ns, text);
+        capture_run_event(run->capture, at_ns, text);
 }
 
 static void wake_recorder(struct timer *timer)
@@ -95,36 +93,34 @@ static int64_t window_ns(int64_t run_for_ns)
 
 /* Life. */
 
+static void print_error(const struct error *err)
+{
+    fprintf(stderr, "error: %s\n", err->text);
+    if (err->help[0])
+        fprintf(stderr, "  = help: %s\n", err->help);
+}
+
 static bool open_capture(struct run *run)
 {
+    struct error err = {0};
+
     if (!run->options->pcap_path)
         return true;
-    run->capture_file = fopen(run->options->pcap_path, "wb");
-    if (!run->capture_file) {
-        fprintf(stderr, "error: cannot write the capture '%s': %s\n", run->options->pcap_path,
-                strerror(errno));
-        return false;
-    }
-    run->capture =
-        capture_new(world_fabric(run->world), run->capture_file, "iscsilab " ISCSILAB_VERSION);
-    return true;
+    run->capture = capture_run_begin(run->options->capture, run->scenario->topology,
+                                     world_fabric(run->world), run->options->pcap_path, &err);
+    if (!run->capture)
+        print_error(&err);
+    return run->capture;
 }
 
 static bool close_capture(struct run *run)
 {
-    int code = 0;
+    struct error err = {0};
+    bool is_whole = capture_run_end(run->capture, &err) == OK;
 
-    if (!run->capture)
-        return true;
-    bool is_whole = capture_free(run->capture, &code);
     run->capture = NULL;
-    if (fclose(run->capture_file) != 0 && is_whole) {
-        is_whole = false;
-        code = errno;
-    }
     if (!is_whole)
-        fprintf(stderr, "error: cannot write the capture '%s': %s\n", run->options->pcap_path,
-                strerror(code));
+        print_error(&err);
     return is_whole;
 }
 

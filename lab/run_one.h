@@ -2,6 +2,7 @@
  */
 #pragma once
 
+#include "lab/capture_plan.h"
 #include "lab/runner.h"
 #include "lab/scenario.h"
 
@@ -20,6 +21,7 @@ struct run_one_options {
     const struct file_set *files;    /* the texts that it was made from */
     const char *scenario_path;       /* as the user named it */
     const char *pcap_path;           /* where to capture to; NULL: nowhere */
+    const struct capture_plan *capture;
 };
 
 /* Simulates, streams the rows, the one of TABLE_RUN last, and returns the exit code. */

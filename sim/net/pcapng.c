@@ -109,6 +109,7 @@ static void end(struct pcapng *pcapng)
         pcapng->has_failed = true;
         pcapng->error = errno;
     }
+    pcapng->written_bytes += bytes;
 }
 
 void pcapng_init(struct pcapng *pcapng, FILE *file, const char *application)

@@ -21,6 +21,7 @@ struct pcapng {
     size_t block_bytes;
     size_t capacity;
     uint32_t interface_count;
+    uint64_t written_bytes;
     bool has_failed;
     int error; /* errno of the first failure */
 };

@@ -12,11 +12,20 @@ static struct port *port_of(struct link *link)
     return CONTAINER_OF(link, struct port, tx);
 }
 
+static void show_tap(const struct port *port, enum direction direction, const struct frame *frame)
+{
+    struct tap *tap = port->wire->tap;
+
+    if (tap && tap->ops->port_frame)
+        tap->ops->port_frame(tap, clock_now_ns(port->wire->clock), port->id, direction, frame);
+}
+
 static void take_in(struct link *link, struct frame *frame)
 {
     struct port *port = port_of(link)->peer;
 
     assert(port);
+    show_tap(port, DIRECTION_IN, frame);
     port->received++;
     port->received_bytes += frame_bytes(frame);
     if (port->frozen[DIRECTION_IN] > 0)
@@ -52,12 +61,14 @@ void port_fini(struct port *port)
 
 void port_send(struct port *port, struct frame *frame, int64_t eligible_ns)
 {
-    if (port->frozen[DIRECTION_OUT] > 0)
+    if (port->frozen[DIRECTION_OUT] > 0) {
         link_refuse(&port->tx, frame, DROP_FROZEN);
-    else if (!port->has_carrier)
+    } else if (!port->has_carrier) {
         link_refuse(&port->tx, frame, DROP_NO_CARRIER);
-    else
+    } else {
+        show_tap(port, DIRECTION_OUT, frame);
         link_send(&port->tx, frame, eligible_ns);
+    }
 }
 
 void port_drop_received(struct port *port, enum drop_reason reason, struct frame *frame)

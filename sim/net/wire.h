@@ -57,6 +57,10 @@ struct tap_ops {
      * the fabric's NICs in the order of their adding. */
     void (*frame)(struct tap *tap, int64_t at_ns, uint32_t nic, enum direction direction,
                   const struct frame *frame);
+    /* A frame leaves (as it enters the queue) or arrives at port 'port_id', of a NIC or a switch:
+     * what a promiscuous listener sees there. May be NULL. */
+    void (*port_frame)(struct tap *tap, int64_t at_ns, uint32_t port_id, enum direction direction,
+                       const struct frame *frame);
     /* 'where' names the part at which the frame ended. */
     void (*drop)(struct tap *tap, int64_t at_ns, const char *where, enum drop_reason reason,
                  const struct frame *frame);

@@ -71,7 +71,8 @@ static void capture_a_run(struct file *file, bool with_damage)
 
     open_file(file);
     lan_start(&lan, 2, 9216);
-    struct capture *capture = capture_new(lan.fabric, file->file, "iscsilab 0.1.0");
+    struct capture *capture = capture_new(
+        lan.fabric, &(struct capture_config){.file = file->file, .application = "iscsilab 0.1.0"});
 
     assert_int_equal(lan_ping_now(&lan, 0, 1, 8972), PING_REPLY); /* until 6 s */
     assert_int_equal(lan_ping_now(&lan, 0, 1, 57), PING_REPLY);   /* 12 s */
@@ -169,7 +170,8 @@ static void a_capture_changes_no_digest(void **state)
         open_file(&file);
         lan_start(&lan, 3, 9216);
         if (run == 1)
-            capture = capture_new(lan.fabric, file.file, "test");
+            capture = capture_new(
+                lan.fabric, &(struct capture_config){.file = file.file, .application = "test"});
         assert_int_equal(lan_ping_now(&lan, 0, 1, 1000), PING_REPLY);
         cable_pull(lan.cables[1]);
         assert_int_equal(lan_ping_now(&lan, 0, 1, 1000), PING_TIMEOUT);
@@ -192,7 +194,8 @@ static void a_full_disk_is_told(void **state)
     if (!full)
         skip();
     lan_start(&lan, 2, 9216);
-    struct capture *capture = capture_new(lan.fabric, full, "test");
+    struct capture *capture =
+        capture_new(lan.fabric, &(struct capture_config){.file = full, .application = "test"});
     assert_int_equal(lan_ping_now(&lan, 0, 1, 56), PING_REPLY);
     assert_false(capture_free(capture, &error));
     assert_int_equal(error, ENOSPC);
@@ -200,8 +203,127 @@ static void a_full_disk_is_told(void **state)
     fclose(full);
 }
 
+/* Only what was asked for: a NIC and a switch port, and what was dropped at them. */
+static void a_filter_captures_parts_and_what_they_dropped(void **state)
+{
+    static const char *const ports[] = {"h0.iscsi1", "switch-1.2", "h0.iscsi1"};
+    struct lan lan;
+    struct file file;
+    char text[8192];
+    int error = 0;
+    (void)state;
+
+    needs_tshark();
+    open_file(&file);
+    lan_start(&lan, 3, 9216);
+    struct capture *capture = capture_new(
+        lan.fabric, &(struct capture_config){
+                        .file = file.file, .application = "x", .ports = ports, .port_count = 3});
+
+    assert_int_equal(lan_ping_now(&lan, 0, 1, 56), PING_REPLY);
+    assert_int_equal(lan_ping_now(&lan, 2, 1, 57), PING_REPLY);
+    nic_freeze(lan.nics[1], DIRECTION_IN); /* dropped where nobody looks */
+    assert_int_equal(lan_ping_now(&lan, 2, 1, 58), PING_TIMEOUT);
+    port_freeze(switch_port(lan.sw, 2), DIRECTION_OUT);
+    assert_int_equal(lan_ping_now(&lan, 0, 1, 59), PING_TIMEOUT);
+    assert_true(capture_free(capture, &error));
+    lan_stop(&lan);
+    close_file(&file);
+    ask_tshark(&file, "-T fields -e frame.interface_name -e data.len -Y icmp", text, sizeof(text));
+    assert_string_equal(text, "h0.iscsi1 out\t56\nswitch-1.2 out\t56\n"
+                              "switch-1.2 in\t56\nh0.iscsi1 in\t56\n"
+                              "switch-1.2 out\t57\nswitch-1.2 in\t57\n"
+                              "switch-1.2 out\t58\n"
+                              "h0.iscsi1 out\t59\ndropped\t59\n");
+    assert_int_equal(unlink(file.path), 0);
+}
+
+/* Files of a rotation, in memory. */
+struct memory_files {
+    struct capture_files base;
+    FILE *files[16];
+    char *data[16];
+    size_t bytes[16];
+    unsigned count;
+    unsigned most;
+};
+
+static FILE *next_memory_file(struct capture_files *base)
+{
+    struct memory_files *files = (struct memory_files *)(void *)base;
+
+    if (files->count == files->most) {
+        errno = EMFILE;
+        return NULL;
+    }
+    unsigned i = files->count++;
+    files->files[i] = open_memstream(&files->data[i], &files->bytes[i]);
+    assert_non_null(files->files[i]);
+    return files->files[i];
+}
+
+static bool capture_pings_in_turn(struct memory_files *files, unsigned most, int *ret_error)
+{
+    struct lan lan;
+
+    *files = (struct memory_files){.base = {next_memory_file}, .most = most};
+    lan_start(&lan, 2, 9216);
+    struct capture *capture =
+        capture_new(lan.fabric, &(struct capture_config){.file = next_memory_file(&files->base),
+                                                         .application = "x",
+                                                         .rotate_bytes = 40000,
+                                                         .files = &files->base});
+
+    for (unsigned i = 0; i < 12; i++)
+        assert_int_equal(lan_ping_now(&lan, 0, 1, 8000), PING_REPLY);
+    bool is_whole = capture_free(capture, ret_error);
+    lan_stop(&lan);
+    return is_whole;
+}
+
+static void free_memory_files(struct memory_files *files)
+{
+    for (unsigned i = 0; i < files->count; i++) {
+        fclose(files->files[i]);
+        free(files->data[i]);
+    }
+}
+
+static void full_files_are_followed_by_new_ones(void **state)
+{
+    struct memory_files files;
+    int error = 0;
+    (void)state;
+
+    assert_true(capture_pings_in_turn(&files, 16, &error));
+    /* 12 pings of 8042 bytes, there and back, leaving and arriving: 386 kB in files of 40 kB. */
+    assert_in_range(files.count, 8, 10);
+    for (unsigned i = 0; i < files.count; i++) {
+        assert_int_equal(fflush(files.files[i]), 0);
+        assert_memory_equal(files.data[i], "\x0a\x0d\x0d\x0a", 4); /* a section of its own */
+        assert_true(files.bytes[i] < 40000 + 8200);
+        if (i + 1 < files.count)
+            assert_true(files.bytes[i] >= 40000);
+    }
+    free_memory_files(&files);
+}
+
+static void a_next_file_that_cannot_be_had_is_told(void **state)
+{
+    struct memory_files files;
+    int error = 0;
+    (void)state;
+
+    assert_false(capture_pings_in_turn(&files, 3, &error));
+    assert_int_equal(error, EMFILE);
+    free_memory_files(&files);
+}
+
 int main(void)
 {
+    TEST(a_filter_captures_parts_and_what_they_dropped);
+    TEST(full_files_are_followed_by_new_ones);
+    TEST(a_next_file_that_cannot_be_had_is_told);
     TEST(a_capture_has_no_bad_frame);
     TEST(times_and_interfaces_are_those_of_the_run);
     TEST(equal_runs_leave_equal_files);
