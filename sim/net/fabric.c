@@ -226,6 +226,9 @@ void fabric_count(const struct fabric *fabric, struct counter_sink *sink)
             count_port(fabric, sink, switch_port(sw, number));
         count_one(sink, switch_name(sw), "frames-forwarded", switch_forwarded(sw));
         count_one(sink, switch_name(sw), "frames-flooded", switch_flooded(sw));
+        count_one(sink, switch_name(sw), "frames-flooded-unknown", switch_flooded_unknown(sw));
+        count_one(sink, switch_name(sw), "addresses-moved", switch_mac_moves(sw));
+        count_one(sink, switch_name(sw), "addresses-without-room", switch_mac_refused(sw));
         count_drops(fabric, sink, switch_name(sw));
     }
     for (size_t i = 0; i < fabric->cables.count; i++)

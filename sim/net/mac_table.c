@@ -8,14 +8,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* 48 bits spread by one multiplication: the key is small, and every frame is looked up twice. */
+/* 60 bits spread by one multiplication: the key is small, and every frame is looked up twice. */
 #define HASH_FUNCTION(key, key_bytes, hash)                                                        \
     (hash) = (unsigned)((*(const uint64_t *)(const void *)(key)*0x9e3779b97f4a7c15u) >> 32)
 #include <uthash.h>
 #include <utlist.h>
 
 struct entry {
-    uint64_t key; /* the six octets */
+    uint64_t key; /* VLAN and the six octets */
     int port;
     int64_t heard_at_ns;
     struct entry *prev;
@@ -30,9 +30,9 @@ struct mac_table {
     int64_t age_ns;
 };
 
-static uint64_t key_of(struct mac_addr mac)
+static uint64_t key_of(uint32_t vlan, struct mac_addr mac)
 {
-    return (uint64_t)get_be16(mac.octet) << 32 | get_be32(mac.octet + 2);
+    return (uint64_t)vlan << 48 | (uint64_t)get_be16(mac.octet) << 32 | get_be32(mac.octet + 2);
 }
 
 struct mac_table *mac_table_new(size_t max_entries, int64_t age_ns)
@@ -67,10 +67,19 @@ static void forget(struct mac_table *table, struct entry *entry)
     free(entry);
 }
 
-static struct entry *add(struct mac_table *table, uint64_t key)
+static bool is_aged(const struct mac_table *table, const struct entry *entry, int64_t now_ns)
 {
-    if (mac_table_count(table) == table->max_entries)
+    return now_ns - entry->heard_at_ns > table->age_ns;
+}
+
+/* NULL: there is no room. */
+static struct entry *add(struct mac_table *table, uint64_t key, int64_t now_ns)
+{
+    if (mac_table_count(table) == table->max_entries) {
+        if (!is_aged(table, table->by_age, now_ns))
+            return NULL;
         forget(table, table->by_age);
+    }
     struct entry *entry = mem_new(sizeof(*entry));
 
     entry->key = key;
@@ -79,20 +88,30 @@ static struct entry *add(struct mac_table *table, uint64_t key)
     return entry;
 }
 
-void mac_table_learn(struct mac_table *table, struct mac_addr mac, int port, int64_t now_ns)
+enum mac_learned mac_table_learn(struct mac_table *table, uint32_t vlan, struct mac_addr mac,
+                                 int port, int64_t now_ns)
 {
     assert(!mac_is_group(mac));
     assert(port >= 0);
-    struct entry *entry = find(table, key_of(mac));
+    uint64_t key = key_of(vlan, mac);
+    struct entry *entry = find(table, key);
+    enum mac_learned learned = MAC_NEW;
 
     if (!entry) {
-        entry = add(table, key_of(mac));
-    } else if (entry->next) {
-        DL_DELETE(table->by_age, entry);
-        DL_APPEND(table->by_age, entry);
+        entry = add(table, key, now_ns);
+        if (!entry)
+            return MAC_NO_ROOM;
+    } else {
+        if (!is_aged(table, entry, now_ns))
+            learned = entry->port == port ? MAC_KNOWN : MAC_MOVED;
+        if (entry->next) {
+            DL_DELETE(table->by_age, entry);
+            DL_APPEND(table->by_age, entry);
+        }
     }
     entry->port = port;
     entry->heard_at_ns = now_ns;
+    return learned;
 }
 
 void mac_table_flush(struct mac_table *table)
@@ -117,11 +136,12 @@ void mac_table_set_age_ns(struct mac_table *table, int64_t age_ns)
     table->age_ns = age_ns;
 }
 
-int mac_table_find(const struct mac_table *table, struct mac_addr mac, int64_t now_ns)
+int mac_table_find(const struct mac_table *table, uint32_t vlan, struct mac_addr mac,
+                   int64_t now_ns)
 {
-    const struct entry *entry = find(table, key_of(mac));
+    const struct entry *entry = find(table, key_of(vlan, mac));
 
-    if (!entry || now_ns - entry->heard_at_ns > table->age_ns)
+    if (!entry || is_aged(table, entry, now_ns))
         return MAC_PORT_NONE;
     return entry->port;
 }

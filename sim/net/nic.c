@@ -5,6 +5,7 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "sim/net/port.h"
+#include "sim/net/vlan.h"
 
 #include <stdlib.h>
 
@@ -50,6 +51,10 @@ static void take_in(struct port *port, struct frame *frame)
     if (!mac_is_equal(to, nic->mac) && !mac_is_group(to)) {
         port->dropped[DROP_NOT_MINE]++; /* the filter of the hardware: nobody sees it */
         frame_unref(frame);
+        return;
+    }
+    if (frame_vlan(frame) != VLAN_NONE) { /* no VLAN is set up here; a priority alone does no harm */
+        port_drop_received(port, DROP_TAGGED, frame);
         return;
     }
     if (frame_packet_bytes(frame) > nic->mtu_bytes) {

@@ -22,8 +22,12 @@
 struct switch_port {
     struct port port;
     struct sw *sw;
-    int index;                /* its number in the MAC table */
+    int index; /* its number in the MAC table */
+    struct vlan_port vlan;
+    bool is_blocked;
+    bool is_up;               /* carrier as the switch knows it, after the debounce */
     int64_t forwards_from_ns; /* end of its forwarding delay */
+    struct timer debounce;
 };
 
 enum switch_state { SWITCH_OFF, SWITCH_BOOTING, SWITCH_RUNNING };
@@ -41,8 +45,13 @@ struct sw {
     int64_t forwarding_delay_ns;
     int64_t boot_ns;
     int64_t port_forwarding_delay_ns;
+    int64_t link_debounce_ns;
     uint64_t forwarded;
+    uint64_t copies; /* that 'forwarded' became */
     uint64_t flooded;
+    uint64_t flooded_unknown;
+    uint64_t mac_moves;
+    uint64_t mac_refused;
     uint64_t sent_above_mtu; /* never, says rule P8 */
     uint64_t planted_count;
     uint32_t port_count;
@@ -64,38 +73,57 @@ static void note(struct sw *sw, const char *what, uint64_t number)
     sw->wire->trace->ops->event(sw->wire->trace, now_ns(sw), sw->name, what, number);
 }
 
+/* A frame on its way through: what the lookup found out about it. */
+struct passage {
+    struct switch_port *in;
+    uint32_t vlan;
+    int64_t eligible_ns; /* when its first bit may leave */
+};
+
+/* With a tag or without, as the port sends frames of the VLAN. Takes ownership of 'frame'. */
+static struct frame *dress(const struct switch_port *out, struct frame *frame, uint32_t vlan)
+{
+    if (!vlan_port_tags(&out->vlan, vlan))
+        return frame_without_tag(frame);
+    return frame_vlan(frame) == vlan ? frame : frame_with_tag(frame, vlan);
+}
+
 /* Enters the egress queue of one port. Takes ownership of 'frame'. */
 static void send_out(struct sw *sw, struct switch_port *out, struct frame *frame,
-                     int64_t eligible_ns)
+                     const struct passage *passage)
 {
     if (frame_packet_bytes(frame) > sw->mtu_bytes)
         sw->sent_above_mtu++;
-    port_send(&out->port, frame, eligible_ns);
+    sw->copies++;
+    port_send(&out->port, dress(out, frame, passage->vlan), passage->eligible_ns);
 }
 
-static bool can_forward(const struct switch_port *out)
+static bool can_forward(const struct switch_port *out, uint32_t vlan)
 {
-    return out->port.has_carrier && clock_now_ns(out->port.wire->clock) >= out->forwards_from_ns;
+    return out->port.has_carrier && !out->is_blocked && vlan_port_carries(&out->vlan, vlan) &&
+           clock_now_ns(out->port.wire->clock) >= out->forwards_from_ns;
 }
 
-static void flood(struct sw *sw, struct switch_port *in, struct frame *frame, int64_t eligible_ns)
+static void flood(struct sw *sw, struct frame *frame, const struct passage *passage)
 {
     uint32_t copies = 0;
+    bool is_unknown = !mac_is_group(frame_to(frame));
 
     for (uint32_t i = 0; i < sw->port_count; i++) {
         struct switch_port *out = &sw->ports[i];
 
-        if (out == in || !can_forward(out))
+        if (out == passage->in || !can_forward(out, passage->vlan))
             continue;
         copies++;
-        send_out(sw, out, frame_ref(frame), eligible_ns);
+        send_out(sw, out, frame_ref(frame), passage);
     }
     if (copies == 0) {
-        port_drop_received(&in->port, DROP_NO_WAY_OUT, frame);
+        port_drop_received(&passage->in->port, DROP_NO_WAY_OUT, frame);
         return;
     }
     sw->forwarded++;
     sw->flooded++;
+    sw->flooded_unknown += is_unknown;
     frame_unref(frame);
 }
 
@@ -113,6 +141,8 @@ static enum drop_reason refusal(const struct sw *sw, const struct switch_port *i
 {
     if (sw->frozen > 0)
         return DROP_FROZEN;
+    if (in->is_blocked)
+        return DROP_BLOCKED;
     if (now_ns(sw) < in->forwards_from_ns)
         return DROP_NOT_FORWARDING;
     if (frame_packet_bytes(frame) > sw->mtu_bytes)
@@ -122,6 +152,21 @@ static enum drop_reason refusal(const struct sw *sw, const struct switch_port *i
     if (is_reserved(frame_to(frame)))
         return DROP_RESERVED;
     return DROP_REASON_COUNT;
+}
+
+/* Why a frame that its port does not take belongs to no VLAN here. */
+static enum drop_reason no_vlan(const struct switch_port *in, const struct frame *frame)
+{
+    return !in->vlan.trunk && frame_vlan(frame) != VLAN_NONE ? DROP_TAGGED : DROP_NOT_IN_VLAN;
+}
+
+static void learn(struct sw *sw, const struct passage *passage, struct mac_addr from)
+{
+    enum mac_learned learned =
+        mac_table_learn(sw->macs, passage->vlan, from, passage->in->index, now_ns(sw));
+
+    sw->mac_moves += learned == MAC_MOVED;
+    sw->mac_refused += learned == MAC_NO_ROOM;
 }
 
 /* The faults of the switch itself. NULL: they took the frame, and it is counted. */
@@ -152,26 +197,33 @@ static struct frame *suffer(struct sw *sw, struct switch_port *in, struct frame 
 
 static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
 {
-    int64_t eligible_ns = now_ns(sw) + sw->forwarding_delay_ns;
+    struct passage passage = {.in = in,
+                              .vlan = vlan_port_takes(&in->vlan, frame_vlan(frame)),
+                              .eligible_ns = now_ns(sw) + sw->forwarding_delay_ns};
     struct mac_addr to = frame_to(frame);
 
-    mac_table_learn(sw->macs, frame_from(frame), in->index, now_ns(sw));
+    if (passage.vlan == VLAN_NONE) {
+        port_drop_received(&in->port, no_vlan(in, frame), frame);
+        return;
+    }
+    learn(sw, &passage, frame_from(frame));
     if (!impair_is_none(&sw->impair)) {
-        frame = suffer(sw, in, frame, &eligible_ns);
+        frame = suffer(sw, in, frame, &passage.eligible_ns);
         if (!frame)
             return;
     }
-    int index = mac_is_group(to) ? MAC_PORT_NONE : mac_table_find(sw->macs, to, now_ns(sw));
+    int index =
+        mac_is_group(to) ? MAC_PORT_NONE : mac_table_find(sw->macs, passage.vlan, to, now_ns(sw));
 
     if (index == MAC_PORT_NONE) {
-        flood(sw, in, frame, eligible_ns);
+        flood(sw, frame, &passage);
     } else if (index == in->index) {
         port_drop_received(&in->port, DROP_SAME_PORT, frame);
     } else if (now_ns(sw) < sw->ports[index].forwards_from_ns) {
         port_drop_received(&in->port, DROP_NOT_FORWARDING, frame);
     } else {
         sw->forwarded++;
-        send_out(sw, &sw->ports[index], frame, eligible_ns);
+        send_out(sw, &sw->ports[index], frame, &passage);
     }
 }
 
@@ -189,16 +241,42 @@ static void take_in(struct port *port, struct frame *frame)
         relay(sw, in, frame);
 }
 
+/* The change counts: a new link waits for its forwarding delay, a lost one is forgotten. */
+static void settle_link(struct switch_port *port)
+{
+    struct sw *sw = port->sw;
+
+    port->is_up = port->port.has_carrier;
+    if (port->is_up)
+        port->forwards_from_ns = time_after(now_ns(sw), sw->port_forwarding_delay_ns);
+    else
+        mac_table_forget_port(sw->macs, port->index);
+}
+
+static void end_debounce(struct timer *timer)
+{
+    settle_link(CONTAINER_OF(timer, struct switch_port, debounce));
+}
+
+/* Until a new link counts, nothing is taken from it or sent to it; an interruption that is over
+ * before it counts leaves addresses and forwarding as they were. */
 static void change_carrier(struct port *port, bool is_up)
 {
     struct switch_port *changed = switch_port_of(port);
     struct sw *sw = changed->sw;
 
     sw->wire->trace->ops->event(sw->wire->trace, now_ns(sw), port->name, "carrier", is_up);
+    if (is_up == changed->is_up) {
+        clock_cancel(sw->wire->clock, &changed->debounce);
+        return;
+    }
+    if (sw->link_debounce_ns == 0) {
+        settle_link(changed);
+        return;
+    }
     if (is_up)
-        changed->forwards_from_ns = time_after(now_ns(sw), sw->port_forwarding_delay_ns);
-    else
-        mac_table_forget_port(sw->macs, changed->index);
+        changed->forwards_from_ns = TIME_NEVER;
+    clock_arm(sw->wire->clock, &changed->debounce, time_after(now_ns(sw), sw->link_debounce_ns));
 }
 
 static void enter(struct sw *sw, enum switch_state state)
@@ -220,11 +298,16 @@ static void enter(struct sw *sw, enum switch_state state)
             port_set_powered(&sw->ports[i].port, state == SWITCH_RUNNING);
 }
 
+/* Nobody is left to debounce: what was a link is none. */
 static void lose_power(struct sw *sw)
 {
     clock_cancel(sw->wire->clock, &sw->boot);
-    mac_table_flush(sw->macs);
     enter(sw, SWITCH_OFF);
+    for (uint32_t i = 0; i < sw->port_count; i++) {
+        clock_cancel(sw->wire->clock, &sw->ports[i].debounce);
+        sw->ports[i].is_up = false;
+    }
+    mac_table_flush(sw->macs);
 }
 
 static void start_boot(struct sw *sw, int64_t boot_ns)
@@ -244,11 +327,17 @@ static void add_port(struct sw *sw, uint32_t index, const struct switch_config *
     struct link_config link = {.rate_bits_per_s = UNPLUGGED_RATE,
                                .queue_bytes = config->port_buffer_bytes ? config->port_buffer_bytes
                                                                         : DEFAULT_BUFFER_BYTES};
+    static const struct switch_port_config plain;
+    const struct switch_port_config *own = config->ports ? &config->ports[index] : &plain;
     struct switch_port *added = &sw->ports[index];
     char name[128];
 
     snprintf(name, sizeof(name), "%s.%u", config->name, index + 1);
-    *added = (struct switch_port){.sw = sw, .index = (int)index};
+    *added = (struct switch_port){
+        .sw = sw, .index = (int)index, .vlan = own->vlan, .is_blocked = own->is_blocked};
+    if (!added->vlan.trunk && added->vlan.untagged == VLAN_NONE)
+        added->vlan.untagged = VLAN_DEFAULT;
+    timer_init(&added->debounce, end_debounce);
     port_init(&added->port, sw->wire, name, &ops, &link);
     added->port.is_powered = true;
 }
@@ -269,6 +358,7 @@ struct sw *switch_new(struct wire *wire, const struct switch_config *config)
         .forwarding_delay_ns = config->forwarding_delay_ns,
         .boot_ns = config->boot_ns,
         .port_forwarding_delay_ns = config->port_forwarding_delay_ns,
+        .link_debounce_ns = config->link_debounce_ns,
         .port_count = config->port_count,
     };
     switch_set_mtu_bytes(sw, config->mtu_bytes ? config->mtu_bytes : DEFAULT_MTU_BYTES);
@@ -283,8 +373,10 @@ void switch_free(struct sw *sw)
     if (!sw)
         return;
     clock_cancel(sw->wire->clock, &sw->boot);
-    for (uint32_t i = 0; i < sw->port_count; i++)
+    for (uint32_t i = 0; i < sw->port_count; i++) {
+        clock_cancel(sw->wire->clock, &sw->ports[i].debounce);
         port_fini(&sw->ports[i].port);
+    }
     mac_table_free(sw->macs);
     impair_fini(&sw->impair);
     free(sw->name);
@@ -391,6 +483,17 @@ void switch_set_port_buffer_bytes(struct sw *sw, uint64_t bytes)
         sw->ports[i].port.tx.config.queue_bytes = bytes;
 }
 
+void switch_set_blocked(struct sw *sw, uint32_t port_number, bool is_blocked)
+{
+    assert(port_number >= 1);
+    assert(port_number <= sw->port_count);
+    struct switch_port *port = &sw->ports[port_number - 1];
+
+    port->is_blocked = is_blocked;
+    if (is_blocked)
+        mac_table_forget_port(sw->macs, port->index);
+}
+
 uint64_t switch_forwarded(const struct sw *sw)
 {
     return sw->forwarded;
@@ -399,6 +502,21 @@ uint64_t switch_forwarded(const struct sw *sw)
 uint64_t switch_flooded(const struct sw *sw)
 {
     return sw->flooded;
+}
+
+uint64_t switch_flooded_unknown(const struct sw *sw)
+{
+    return sw->flooded_unknown;
+}
+
+uint64_t switch_mac_moves(const struct sw *sw)
+{
+    return sw->mac_moves;
+}
+
+uint64_t switch_mac_refused(const struct sw *sw)
+{
+    return sw->mac_refused;
 }
 
 size_t switch_mac_count(const struct sw *sw)
@@ -429,11 +547,12 @@ bool switch_check(const struct sw *sw, char *ret_text, size_t text_bytes)
         for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++)
             dropped += port->dropped[reason];
     }
-    if (received != dropped + sw->forwarded || copies < sw->forwarded) {
+    if (received != dropped + sw->forwarded || copies != sw->copies || copies < sw->forwarded) {
         snprintf(ret_text, text_bytes,
                  "switch '%s' received %" PRIu64 " frames, dropped %" PRIu64
-                 " with a reason and sent %" PRIu64 " on in %" PRIu64 " copies",
-                 sw->name, received, dropped, sw->forwarded, copies);
+                 " with a reason and sent %" PRIu64 " on in %" PRIu64 " copies, of which %" PRIu64
+                 " left for its ports",
+                 sw->name, received, dropped, sw->forwarded, sw->copies, copies);
         return false;
     }
     if (sw->sent_above_mtu > 0) {

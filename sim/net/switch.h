@@ -1,4 +1,4 @@
-/* A store-and-forward learning switch (802.1Q-2018, clause 8, without VLANs of its own).
+/* A store-and-forward learning switch with VLANs (802.1Q-2018, clause 8).
  *
  *     OFF --power--> BOOTING --boot_time--> RUNNING
  *      ^                |                      |
@@ -10,13 +10,25 @@
  * forgets MAC table and queues; its ports have carrier from the end of the boot on. Frozen, it
  * keeps its carrier, and nothing passes.
  *
+ * A frame belongs to the VLAN that the port it came in by gives it (vlan.h), goes only to ports
+ * that carry this VLAN, and is learned there alone. There is one class of traffic, so that the
+ * priority in a tag changes nothing. No spanning tree runs: whoever builds a ring blocks a port of
+ * it.
+ *
  * Faults are layers: two power_off need two power_on.
  */
 #pragma once
 
 #include "sim/net/port.h"
+#include "sim/net/vlan.h"
 
 struct sw;
+
+struct switch_port_config {
+    struct vlan_port
+        vlan;        /* {0}: an access port of VLAN 1; the set of a trunk stays the caller's */
+    bool is_blocked; /* no frame is taken from it or sent to it; its link is up */
+};
 
 struct switch_config {
     const char *name;            /* "switch-1"; copied. Its ports are "switch-1.1" and so on */
@@ -28,7 +40,9 @@ struct switch_config {
     int64_t
         port_forwarding_delay_ns; /* carrier to first frame: 0 (edge port), or spanning tree's */
     int64_t mac_age_ns;           /* 0: 300 s */
+    int64_t link_debounce_ns;     /* a change of carrier at a port must last so long to count */
     uint32_t mac_entries;         /* 0: 16384 */
+    const struct switch_port_config *ports; /* 'port_count' of them; NULL: all are {0} */
 };
 
 /* Life cycle: see fabric_add_switch(). A switch begins running. */
@@ -57,14 +71,19 @@ void switch_set_mtu_bytes(struct sw *sw, uint32_t mtu_bytes);
 void switch_set_forwarding_delay_ns(struct sw *sw, int64_t delay_ns);
 void switch_set_mac_age_ns(struct sw *sw, int64_t age_ns);
 void switch_set_port_buffer_bytes(struct sw *sw, uint64_t bytes);
+void switch_set_blocked(struct sw *sw, uint32_t port_number, bool is_blocked);
 
 /* Frames received and sent on to at least one port. */
 uint64_t switch_forwarded(const struct sw *sw);
-uint64_t switch_flooded(const struct sw *sw); /* of those, to all */
+uint64_t switch_flooded(const struct sw *sw);         /* of those, to all of the VLAN */
+uint64_t switch_flooded_unknown(const struct sw *sw); /* of those, for one receiver, not learned */
 size_t switch_mac_count(const struct sw *sw);
+uint64_t switch_mac_moves(const struct sw *sw); /* an address came by another port */
+uint64_t
+switch_mac_refused(const struct sw *sw); /* frames whose sender found no room in the table */
 /* Frames dropped here for 'reason', its ports included; DROP_REASON_COUNT: for any. */
 uint64_t switch_dropped(const struct sw *sw, enum drop_reason reason);
 
-/* Rule P8: each frame received was dropped with a reason or copied to a port, none above the MTU
- * left. False: 'ret_text' says what is wrong. */
+/* Rule P8: each frame received was dropped with a reason or copied to a port, the ports sent just
+ * these copies, none above the MTU left. False: 'ret_text' says what is wrong. */
 bool switch_check(const struct sw *sw, char *ret_text, size_t text_bytes);

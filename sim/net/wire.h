@@ -24,6 +24,10 @@
     X(DROP_NO_WAY_OUT, "no-way-out")         /* no port to send it to */                           \
     X(DROP_SAME_PORT, "same-port")       /* the receiver is where it came from (802.1Q, 8.6.1) */  \
     X(DROP_RESERVED, "reserved-address") /* never relayed (802.1Q, table 8-1) */                   \
+    X(DROP_TAGGED, "tagged")             /* a VLAN tag on an access port or at a NIC without */    \
+    X(DROP_NOT_IN_VLAN, "not-in-vlan")   /* the port does not carry the VLAN of the frame */       \
+    X(DROP_BLOCKED, "blocked")           /* the port is blocked, so that there is no loop */       \
+    X(DROP_BUFFER_FULL, "buffer-full")   /* the shared buffer of a switch, or the port's share */  \
     X(DROP_LOSS, "loss")                 /* the fault 'lose' took it */                            \
     X(DROP_CORRUPT, "corrupt")           /* the frame check sequence was wrong */                  \
     X(DROP_BAD_CHECKSUM, "bad-checksum") /* of IPv4, TCP, UDP or ICMP */                           \
