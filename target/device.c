@@ -370,7 +370,7 @@ static void reset_lun(struct lun *lun)
 {
     for (struct nexus *nexus = lun->device->first_nexus; nexus; nexus = nexus->next)
         unit_nexus_left(lun, nexus);
-    lun->mode = (struct mode_parameters){0};
+    lun->mode = lun->saved_mode;
     task_set_abort(lun, &(struct abort_which){0});
     lun_attention(lun, ATTENTION_RESET, NULL);
 }
@@ -450,7 +450,7 @@ void device_crash(struct device *device)
 
         if (!lun)
             continue;
-        lun->mode = (struct mode_parameters){0};
+        lun->mode = lun->saved_mode;
         lun->is_ejected = false;
         pr_record_crash(lun);
         lun_attention(lun, ATTENTION_RESET, NULL);

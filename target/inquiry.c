@@ -132,8 +132,11 @@ static void put_limits(struct writer *out, const struct lun *lun, const struct s
 
     (void)task;
     to[4] = 0x01; /* WSNZ */
+    to[5] = COMPARE_AND_WRITE_MOST_BLOCKS;
     put_be16(to + 6, (uint16_t)(1u << lun->physical_block_exponent));
     put_be32(to + 8, DEVICE_MAX_UNIT_BLOCKS);
+    put_be64(to + 36, WRITE_SAME_MOST_BLOCKS);
+    put_be32(to + 44, WRITE_ATOMIC_MOST_BLOCKS);
     if (lun->is_thin) {
         put_be32(to + 20, UNMAP_MOST_BLOCKS);
         put_be32(to + 24, UNMAP_MOST_DESCRIPTORS);
@@ -157,7 +160,7 @@ static void put_provisioning(struct writer *out, const struct lun *lun,
 {
     (void)task;
     if (lun->is_thin) {
-        out->data[5] = 0x84; /* LBPU, LBPRZ */
+        out->data[5] = 0xe4; /* LBPU, LBPWS, LBPWS10, LBPRZ */
         out->data[6] = 0x02; /* thin */
     }
     out->bytes = 8;

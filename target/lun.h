@@ -35,6 +35,7 @@ struct port {
 struct mode_parameters {
     bool software_write_protect; /* SWP of the Control mode page */
     bool descriptor_sense;       /* D_SENSE */
+    bool is_write_through;       /* WCE of the Caching mode page was cleared */
 };
 
 struct lun {
@@ -55,7 +56,8 @@ struct lun {
     char name[LUN_NAME_BYTES];
     char serial[LUN_SERIAL_BYTES];
     struct mode_parameters mode;
-    struct nexus *reserved_by; /* RESERVE(6); NULL: nobody */
+    struct mode_parameters saved_mode; /* survives resets and power loss */
+    struct nexus *reserved_by;         /* RESERVE(6); NULL: nobody */
     struct reservations reservations;
     struct pr_record pr_record;
     /* The task set, in order of arrival; TST is 000b: one for all nexuses. */

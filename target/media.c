@@ -53,7 +53,8 @@ static int64_t scale(int64_t ns, uint64_t factor_ppm)
 
 static int64_t service_ns(const struct media *media, const struct store_request *request)
 {
-    int64_t ns = request->op == STORE_READ ? media->model.read_time_ns : media->model.write_time_ns;
+    int64_t ns =
+        store_op_only_looks(request->op) ? media->model.read_time_ns : media->model.write_time_ns;
 
     for (const struct media_slow *layer = media->slow; layer; layer = layer->next)
         ns = time_after(scale(ns, layer->factor_ppm), layer->add_ns);
@@ -110,8 +111,8 @@ static bool touches(const struct media_failure *layer, const struct store_reques
 {
     bool fails = request->op == STORE_READ ? layer->fails_reads : layer->fails_writes;
 
-    return fails && request->op != STORE_FLUSH && request->bytes > 0 && layer->bytes > 0 &&
-           request->offset <= layer->offset + (layer->bytes - 1) &&
+    return fails && request->op != STORE_FLUSH && request->op != STORE_MAP && request->bytes > 0 &&
+           layer->bytes > 0 && request->offset <= layer->offset + (layer->bytes - 1) &&
            layer->offset <= request->offset + (request->bytes - 1);
 }
 
@@ -134,7 +135,7 @@ static bool fails_at(const struct media *media, const struct store_request *requ
 
 static void fail(struct media *media, struct store_request *request, uint64_t error_offset)
 {
-    if (request->op == STORE_WRITE)
+    if (store_op_takes_data(request->op))
         buf_free(request->data);
     request->data = NULL;
     request->result = STORE_MEDIUM_ERROR;
@@ -188,7 +189,7 @@ static void media_submit(struct store *store, struct store_request *request)
 
 static void drop(struct store_request *request)
 {
-    if (request->op == STORE_WRITE)
+    if (store_op_takes_data(request->op))
         buf_free(request->data);
     request->data = NULL;
 }

@@ -184,28 +184,103 @@ static void change_pages(struct memory_store *memory, const struct store_request
     }
 }
 
-static void take_effect(struct memory_store *memory, struct store_request *request)
+/* The second half of the data takes the place of what equals the first half. */
+static enum store_result compare_and_change(struct memory_store *memory,
+                                            struct store_request *request)
 {
+    struct buf *expected = buf_cut(&request->data, (size_t)request->bytes);
+    struct buf *there = read_pages(memory, request->offset, request->bytes);
+    size_t differs = buf_difference(there, expected);
+
+    buf_free(there);
+    buf_free(expected);
+    if (differs < request->bytes) {
+        request->error_offset = differs;
+        return STORE_MISCOMPARE;
+    }
+    change_pages(memory, request);
+    return STORE_OK;
+}
+
+/* The data become what is there OR themselves. */
+static void or_pages(struct memory_store *memory, struct store_request *request)
+{
+    struct chunk *sum = chunk_new(memory->pool, (size_t)request->bytes);
+    struct buf *there = read_pages(memory, request->offset, request->bytes);
+    struct source added = {.slice = request->data};
+    uint8_t piece[256];
+
+    buf_read(there, 0, sum->data, (size_t)request->bytes);
+    buf_free(there);
+    for (uint64_t done = 0; done < request->bytes;) {
+        size_t bytes = (size_t)(request->bytes - done);
+
+        if (bytes > sizeof(piece))
+            bytes = sizeof(piece);
+        copy_from(&added, piece, bytes);
+        for (size_t i = 0; i < bytes; i++)
+            sum->data[done + i] |= piece[i];
+        done += bytes;
+    }
+    buf_free(request->data);
+    request->data = buf_new(sum, 0, (uint32_t)request->bytes);
+    change_pages(memory, request);
+}
+
+/* How far from 'offset' all is as it is there; absent leaves are skipped as a whole. */
+static void look_up_map(const struct memory_store *memory, struct store_request *request)
+{
+    uint64_t at = request->offset;
+    uint64_t end = request->offset + request->bytes;
+
+    request->is_mapped = find_page(memory, at / MEMORY_PAGE_BYTES);
+    while (at < end) {
+        uint64_t page = at / MEMORY_PAGE_BYTES;
+        bool is_leaf_absent = !memory->leaves[page / LEAF_PAGES];
+
+        if ((find_page(memory, page) != NULL) != request->is_mapped)
+            break;
+        at = is_leaf_absent ? (page / LEAF_PAGES + 1) * LEAF_PAGES * MEMORY_PAGE_BYTES
+                            : (page + 1) * MEMORY_PAGE_BYTES;
+    }
+    request->map_bytes = (at < end ? at : end) - request->offset;
+}
+
+static enum store_result take_effect(struct memory_store *memory, struct store_request *request)
+{
+    enum store_result result = STORE_OK;
+
     switch (request->op) {
     case STORE_READ:
         request->data = read_pages(memory, request->offset, request->bytes);
-        break;
+        return STORE_OK;
     case STORE_WRITE:
         assert(buf_bytes(request->data) == request->bytes);
         change_pages(memory, request);
-        buf_free(request->data);
-        request->data = NULL;
         break;
     case STORE_PUNCH:
         request->data = NULL;
         change_pages(memory, request);
-        break;
+        return STORE_OK;
     case STORE_FLUSH:
         if (memory->unflushed)
             unflushed_forget(memory->unflushed);
+        return STORE_OK;
+    case STORE_COMPARE_WRITE:
+        assert(buf_bytes(request->data) == 2 * request->bytes);
+        result = compare_and_change(memory, request);
         break;
+    case STORE_OR:
+        assert(buf_bytes(request->data) == request->bytes);
+        or_pages(memory, request);
+        break;
+    case STORE_MAP:
+        look_up_map(memory, request);
+        return STORE_OK;
     }
-    request->result = STORE_OK;
+    buf_free(request->data);
+    request->data = NULL;
+    return result;
 }
 
 static void memory_submit(struct store *store, struct store_request *request)
@@ -216,7 +291,7 @@ static void memory_submit(struct store *store, struct store_request *request)
         assert(request->offset <= store->bytes);
         assert(request->bytes <= store->bytes - request->offset);
     }
-    take_effect(memory, request);
+    request->result = take_effect(memory, request);
     request->next = NULL;
     *memory->done_end = request;
     memory->done_end = &request->next;

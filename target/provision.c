@@ -1,4 +1,4 @@
-/* Thin provisioning: UNMAP (SBC-3, 5.28). */
+/* Thin provisioning: UNMAP and GET LBA STATUS (SBC-3, 5.28 and 5.4). */
 #include <string.h>
 
 #include "sim/core/attributes.h"
@@ -105,4 +105,112 @@ enum task_step start_unmap(struct lun *lun, struct scsi_task *task)
     if (check_extents(lun, task) == TASK_DONE)
         return TASK_DONE;
     return punch_next(lun, task);
+}
+
+/* GET LBA STATUS (SBC-3, 5.4): the store is asked extent by extent. */
+
+#define STATUS_HEADER_BYTES     8u
+#define STATUS_DESCRIPTOR_BYTES 16u
+#define STATUS_MOST_DESCRIPTORS 1024u
+#define STATUS_DEALLOCATED      1u
+
+/* How many descriptors the allocation length has room for; at least the first is made. */
+static uint32_t status_room(const struct scsi_task *task)
+{
+    uint32_t allocation = get_be32(task->cdb + 10);
+    uint32_t room = allocation < STATUS_HEADER_BYTES
+                        ? 0
+                        : (allocation - STATUS_HEADER_BYTES) / STATUS_DESCRIPTOR_BYTES;
+
+    if (room < 1)
+        return 1;
+    return room < STATUS_MOST_DESCRIPTORS ? room : STATUS_MOST_DESCRIPTORS;
+}
+
+static uint8_t *status_data(const struct scsi_task *task)
+{
+    return task->data_in->chunk->data;
+}
+
+static enum task_step status_reply(struct scsi_task *task)
+{
+    uint32_t bytes = STATUS_HEADER_BYTES + task->step * STATUS_DESCRIPTOR_BYTES;
+    uint32_t allocation = get_be32(task->cdb + 10);
+    uint32_t told = bytes < allocation ? bytes : allocation;
+
+    put_be32(status_data(task), bytes - 4);
+    if (told == 0) {
+        buf_free(task->data_in);
+        task->data_in = NULL;
+    } else {
+        task->data_in->bytes = told;
+    }
+    task->transfer_bytes = told;
+    return task_good(task);
+}
+
+static void on_mapped(struct store_request *request);
+
+/* The first LBA that has no descriptor yet. */
+static uint64_t status_next_lba(const struct scsi_task *task)
+{
+    const uint8_t *last =
+        status_data(task) + STATUS_HEADER_BYTES + (task->step - 1) * STATUS_DESCRIPTOR_BYTES;
+
+    return task->step == 0 ? get_be64(task->cdb + 2) : get_be64(last) + get_be32(last + 8);
+}
+
+static enum task_step ask_map(struct lun *lun, struct scsi_task *task)
+{
+    uint64_t lba = status_next_lba(task);
+    uint64_t blocks = lun->block_count - lba;
+
+    if (blocks > UINT32_MAX)
+        blocks = UINT32_MAX; /* what a descriptor can say */
+    if (task->step == status_room(task) || blocks == 0)
+        return status_reply(task);
+    task->request = (struct store_request){
+        .op = STORE_MAP, .offset = lba << lun->block_shift, .bytes = blocks << lun->block_shift};
+    return task_submit(lun, task, on_mapped);
+}
+
+static void put_status(const struct lun *lun, struct scsi_task *task)
+{
+    const struct store_request *request = &task->request;
+    uint8_t *to =
+        status_data(task) + STATUS_HEADER_BYTES + (size_t)task->step * STATUS_DESCRIPTOR_BYTES;
+    uint64_t blocks = request->map_bytes >> lun->block_shift;
+
+    memset(to, 0, STATUS_DESCRIPTOR_BYTES);
+    put_be64(to, request->offset >> lun->block_shift);
+    put_be32(to + 8, (uint32_t)blocks);
+    to[12] = (uint8_t)(request->is_mapped ? 0 : STATUS_DEALLOCATED);
+    task->step++;
+}
+
+static void on_mapped(struct store_request *request)
+{
+    struct scsi_task *task = CONTAINER_OF(request, struct scsi_task, request);
+
+    if (request->result != STORE_OK) {
+        buf_free(task->data_in);
+        task->data_in = NULL;
+        task_refuse_store_result(task, task->at);
+    } else {
+        put_status(task->at, task);
+        if (task->abort_order == 0 && ask_map(task->at, task) == TASK_WAITS)
+            return;
+    }
+    task_set_finish(task);
+}
+
+enum task_step start_get_lba_status(struct lun *lun, struct scsi_task *task)
+{
+    uint32_t bytes = STATUS_HEADER_BYTES + status_room(task) * STATUS_DESCRIPTOR_BYTES;
+
+    if (get_be64(task->cdb + 2) >= lun->block_count)
+        return task_refuse(task, REFUSE_RANGE);
+    task->data_in = buf_new(chunk_new(lun->device->pool, bytes), 0, bytes);
+    memset(status_data(task), 0, STATUS_HEADER_BYTES);
+    return ask_map(lun, task);
 }

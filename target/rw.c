@@ -1,6 +1,8 @@
-/* Blocks in and out: READ, WRITE, SYNCHRONIZE CACHE (SBC-3, 5.11 to 5.13, 5.26, 5.27, 5.33
- * to 5.35). */
+/* Blocks in and out: READ, WRITE, SYNCHRONIZE CACHE (SBC-3, 5.11 to 5.13, 5.26, 5.27, 5.33 to
+ * 5.35), and the commands that only look as if they did something. */
 #include "sim/core/attributes.h"
+#include "sim/core/bytes.h"
+#include "target/blocks.h"
 #include "target/planted.h"
 #include "target/start.h"
 #include "target/task_set.h"
@@ -12,27 +14,6 @@ static struct scsi_transfer transfer_of(const uint8_t *cdb)
 
     assert(is_transfer);
     return transfer;
-}
-
-/* Where in the CDB the number of blocks begins, by its length (SPC-4, 4.2.2). */
-static unsigned length_byte(const uint8_t *cdb)
-{
-    switch (scsi_cdb_bytes(cdb[0])) {
-    case 6:
-        return 4;
-    case 12:
-        return 6;
-    case 16:
-        return 10;
-    default:
-        return 7;
-    }
-}
-
-static bool is_in_range(const struct lun *lun, const struct scsi_transfer *transfer)
-{
-    return transfer->lba <= lun->block_count &&
-           transfer->blocks <= lun->block_count - transfer->lba;
 }
 
 uint64_t write_data_bytes(const struct lun *lun, const uint8_t *cdb)
@@ -58,7 +39,7 @@ enum task_step task_submit(struct lun *lun, struct scsi_task *task,
 void task_refuse_store_result(struct scsi_task *task, const struct lun *lun)
 {
     const struct store_request *request = &task->request;
-    bool is_read = request->op == STORE_READ;
+    bool is_read = store_op_only_looks(request->op);
 
     task->transfer_bytes = 0;
     switch (request->result) {
@@ -70,6 +51,9 @@ void task_refuse_store_result(struct scsi_task *task, const struct lun *lun)
         break;
     case STORE_NO_SPACE:
         task_refuse(task, REFUSE_SPACE);
+        break;
+    case STORE_MISCOMPARE:
+        task_refuse_at(task, REFUSE_MISCOMPARE, request->error_offset);
         break;
     }
 }
@@ -96,11 +80,9 @@ static void on_stored(struct store_request *request)
 static enum task_step check_range(const struct lun *lun, struct scsi_task *task,
                                   const struct scsi_transfer *transfer)
 {
-    if (!is_in_range(lun, transfer))
-        return task_refuse(task, REFUSE_RANGE);
-    if (transfer->blocks > DEVICE_MAX_UNIT_BLOCKS)
-        return task_refuse_field(task, length_byte(task->cdb), 7);
-    return TASK_WAITS;
+    struct block_range range = {transfer->lba, transfer->blocks};
+
+    return block_range_check(lun, task, &range, DEVICE_MAX_UNIT_BLOCKS);
 }
 
 enum task_step start_read(struct lun *lun, struct scsi_task *task)
@@ -121,32 +103,16 @@ enum task_step start_read(struct lun *lun, struct scsi_task *task)
     return task_submit(lun, task, on_stored);
 }
 
-/* Cuts the data-out to the bytes that will be written: all that the CDB asks for, or what came if
- * the transport was told to expect less (RFC 7143, 11.4.5.2). */
-static uint64_t take_data_out(struct scsi_task *task, uint64_t wanted_bytes)
-{
-    uint64_t bytes = buf_bytes(task->data_out);
-
-    if (bytes > wanted_bytes) {
-        struct buf *rest = task->data_out;
-
-        task->data_out = buf_cut(&rest, wanted_bytes);
-        buf_free(rest);
-        bytes = wanted_bytes;
-    }
-    return bytes;
-}
-
 enum task_step start_write(struct lun *lun, struct scsi_task *task)
 {
     struct scsi_transfer transfer = transfer_of(task->cdb);
 
     if (check_range(lun, task, &transfer) == TASK_DONE)
         return TASK_DONE;
-    if (lun->is_read_only || lun->mode.software_write_protect)
-        return task_refuse(task, REFUSE_WRITE_PROTECTED);
+    if (block_write_check(lun, task) == TASK_DONE)
+        return TASK_DONE;
     task->transfer_bytes = (uint64_t)transfer.blocks << lun->block_shift;
-    uint64_t bytes = take_data_out(task, task->transfer_bytes);
+    uint64_t bytes = block_take_data_out(task, task->transfer_bytes);
 
     if (bytes % lun->block_bytes != 0)
         return task_refuse(task, REFUSE_UNIT_FIELD); /* a part of a block: nothing is written */
@@ -156,7 +122,7 @@ enum task_step start_write(struct lun *lun, struct scsi_task *task)
         .op = STORE_WRITE,
         .offset = transfer.lba << lun->block_shift,
         .bytes = bytes,
-        .force_unit_access = transfer.fua,
+        .force_unit_access = transfer.fua || lun->mode.is_write_through,
         .data = task->data_out,
     };
     task->data_out = NULL;
@@ -168,8 +134,29 @@ enum task_step start_synchronize_cache(struct lun *lun, struct scsi_task *task)
 {
     struct scsi_transfer transfer = transfer_of(task->cdb);
 
-    if (!is_in_range(lun, &transfer))
+    if (!is_block_range_inside(lun, transfer.lba, transfer.blocks))
         return task_refuse(task, REFUSE_RANGE);
     task->request = (struct store_request){.op = STORE_FLUSH};
     return task_submit(lun, task, on_stored);
+}
+
+/* PRE-FETCH (SBC-3, 5.8, 5.9): everything is in memory already. GOOD and not CONDITION MET, as
+ * hosts take the latter for an error; a length of 0 is all to the end. */
+enum task_step start_pre_fetch(struct lun *lun, struct scsi_task *task)
+{
+    struct block_range range = block_range_of(task->cdb);
+
+    if (!is_block_range_inside(lun, range.lba, range.blocks))
+        return task_refuse(task, REFUSE_RANGE);
+    return task_good(task);
+}
+
+/* READ DEFECT DATA (SBC-3, 5.17, 5.18): neither list has an entry. */
+enum task_step start_read_defect_data(struct lun *lun, struct scsi_task *task)
+{
+    bool is_long = task->cdb[0] == SCSI_READ_DEFECT_DATA_12;
+    uint8_t data[8] = {0, is_long ? task->cdb[1] : task->cdb[2]};
+
+    return task_reply(task, lun->device->pool, data, is_long ? 8 : 4,
+                      is_long ? get_be32(task->cdb + 6) : get_be16(task->cdb + 7));
 }

@@ -25,6 +25,10 @@ enum task_step start_read_capacity_16(struct lun *lun, struct scsi_task *task);
 /* mode.c */
 enum task_step start_mode_sense_6(struct lun *lun, struct scsi_task *task);
 enum task_step start_mode_sense_10(struct lun *lun, struct scsi_task *task);
+enum task_step start_mode_select_6(struct lun *lun, struct scsi_task *task);
+enum task_step start_mode_select_10(struct lun *lun, struct scsi_task *task);
+uint64_t mode_select_6_data_bytes(const struct lun *lun, const uint8_t *cdb);
+uint64_t mode_select_10_data_bytes(const struct lun *lun, const uint8_t *cdb);
 
 /* rw.c */
 enum task_step start_read(struct lun *lun, struct scsi_task *task);
@@ -37,11 +41,34 @@ enum task_step task_submit(struct lun *lun, struct scsi_task *task,
 /* The refusal that a failed request of the store ends in. */
 void task_refuse_store_result(struct scsi_task *task, const struct lun *lun);
 
+enum task_step start_pre_fetch(struct lun *lun, struct scsi_task *task);
+enum task_step start_read_defect_data(struct lun *lun, struct scsi_task *task);
+
+/* verify.c */
+#define COMPARE_AND_WRITE_MOST_BLOCKS 255u
+enum task_step start_verify(struct lun *lun, struct scsi_task *task);
+uint64_t verify_data_bytes(const struct lun *lun, const uint8_t *cdb);
+enum task_step start_write_and_verify(struct lun *lun, struct scsi_task *task);
+uint64_t write_verify_data_bytes(const struct lun *lun, const uint8_t *cdb);
+enum task_step start_compare_and_write(struct lun *lun, struct scsi_task *task);
+uint64_t compare_and_write_data_bytes(const struct lun *lun, const uint8_t *cdb);
+
+/* write_special.c */
+#define WRITE_SAME_MOST_BLOCKS   65535u /* what WRITE SAME(10) can say */
+#define WRITE_ATOMIC_MOST_BLOCKS 32768u
+enum task_step start_write_same(struct lun *lun, struct scsi_task *task);
+uint64_t write_same_data_bytes(const struct lun *lun, const uint8_t *cdb);
+enum task_step start_or_write(struct lun *lun, struct scsi_task *task);
+uint64_t or_write_data_bytes(const struct lun *lun, const uint8_t *cdb);
+enum task_step start_write_atomic(struct lun *lun, struct scsi_task *task);
+uint64_t write_atomic_data_bytes(const struct lun *lun, const uint8_t *cdb);
+
 /* provision.c */
 #define UNMAP_MOST_BLOCKS      (UINT32_C(1) << 20)
 #define UNMAP_MOST_DESCRIPTORS 256u
 enum task_step start_unmap(struct lun *lun, struct scsi_task *task);
 uint64_t unmap_data_bytes(const struct lun *lun, const uint8_t *cdb);
+enum task_step start_get_lba_status(struct lun *lun, struct scsi_task *task);
 
 /* report.c */
 enum task_step start_report_luns(struct lun *lun, struct scsi_task *task); /* 'lun' may be NULL */

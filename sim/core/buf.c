@@ -396,6 +396,47 @@ bool buf_equal(const struct buf *a, const struct buf *b)
     return !a && !b;
 }
 
+/* The first of 'bytes' that differs. */
+static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+    size_t i = 0;
+
+    if (a == b || memcmp(a, b, bytes) == 0)
+        return bytes;
+    while (a[i] == b[i])
+        i++;
+    return i;
+}
+
+size_t buf_difference(const struct buf *a, const struct buf *b)
+{
+    size_t same = 0;
+    size_t a_offset = 0;
+    size_t b_offset = 0;
+
+    while (a && b) {
+        size_t a_left = a->bytes - a_offset;
+        size_t b_left = b->bytes - b_offset;
+        size_t bytes = a_left < b_left ? a_left : b_left;
+        size_t equal = first_difference(buf_data(a) + a_offset, buf_data(b) + b_offset, bytes);
+
+        same += equal;
+        if (equal < bytes)
+            return same;
+        a_offset += bytes;
+        b_offset += bytes;
+        if (a_offset == a->bytes) {
+            a = a->next;
+            a_offset = 0;
+        }
+        if (b_offset == b->bytes) {
+            b = b->next;
+            b_offset = 0;
+        }
+    }
+    return same;
+}
+
 uint64_t buf_digest(const struct buf *chain, uint64_t seed)
 {
     for (; chain; chain = chain->next) {

@@ -94,6 +94,8 @@ struct buf *buf_join(struct buf *front, struct buf *back);
 void buf_read(const struct buf *chain, size_t offset, void *ret_data, size_t bytes);
 /* Are these the same bytes? Shared slices are not even looked at. Lengths must agree. */
 bool buf_equal(const struct buf *a, const struct buf *b);
+/* The offset of the first byte that differs; the length of the shorter chain if none does. */
+size_t buf_difference(const struct buf *a, const struct buf *b);
 /* A hash of the chain made of its chunks' hashes: cheap, and the same in every build. */
 uint64_t buf_digest(const struct buf *chain, uint64_t seed);
 

@@ -210,9 +210,11 @@ static inline void array_new_with(struct array *array, const struct array_setup 
     memset(array, 0, sizeof(*array));
     event_queue_init(&array->queue);
     array->pool = pool_new();
-    array->memory =
-        memory_store_new(&(struct memory_store_config){.bytes = BLOCK_COUNT * BLOCK_BYTES},
-                         &array->queue.clock, array->pool);
+    struct memory_store_config memory = {.bytes = BLOCK_COUNT * BLOCK_BYTES,
+                                         .has_volatile_cache = disk.has_write_cache};
+
+    random_init(&memory.random, 1, "memory");
+    array->memory = memory_store_new(&memory, &array->queue.clock, array->pool);
     array->media = media_new(&(struct media_model){US(100), US(100), 4}, &array->queue.clock,
                              memory_store_interface(array->memory));
     array->record.record.ops = &test_record_ops;

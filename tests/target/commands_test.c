@@ -63,7 +63,7 @@ static struct row {
     {"MODE SENSE(6) with four bytes of room", {0x1a, 0, 0x3f, 0, 4}, 0, 4, 0, 0},
     {"MODE SENSE(6) of an unknown page", {0x1a, 0, 0x05, 0, 255}, BAD_FIELD, 0, 2, 5},
     {"MODE SENSE(6) of an unknown subpage", {0x1a, 0, 0x0a, 1, 255}, BAD_FIELD, 0, 2, 5},
-    {"MODE SENSE(6) of saved values", {0x1a, 0, 0xca, 0, 255}, CHECK(5, 0x3900), 0, 0, 0},
+    {"MODE SENSE(6) of saved values", {0x1a, 0, 0xca, 0, 255}, 0, 4 + 8 + 12, 0, 0},
     {"MODE SENSE(10)", {0x5a, 0, 0x08, [8] = 255}, 0, 8 + 8 + 20, 0, 0},
     {"MODE SENSE(10) with long block descriptor", {0x5a, 0x10, 0x08, [8] = 255}, 0, 44, 0, 0},
     {"READ(6)", {0x08, 0, 0, 0, 1}, 0, 512, 0, 0},
