@@ -212,6 +212,8 @@ static void count_port(const struct fabric *fabric, struct counter_sink *sink,
     count_one(sink, port->name, "frames-received", port->received);
     count_one(sink, port->name, "bytes-received", port->received_bytes);
     count_one(sink, port->name, "frames-damaged", port->tx.counts.damaged);
+    count_one(sink, port->name, "pauses-sent", port->pauses_sent);
+    count_one(sink, port->name, "pauses-honoured", port->controls);
     count_drops(fabric, sink, port->name);
 }
 

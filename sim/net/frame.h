@@ -33,7 +33,12 @@
 #define FRAME_MOST_BYTES   (ETHERNET_BYTES + VLAN_TAG_BYTES + 65535u)
 
 /* Types of Ethernet II and protocols of IPv4, under their IANA names. */
-enum ethertype { ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_ARP = 0x0806, ETHERTYPE_VLAN = 0x8100 };
+enum ethertype {
+    ETHERTYPE_IPV4 = 0x0800,
+    ETHERTYPE_ARP = 0x0806,
+    ETHERTYPE_VLAN = 0x8100,
+    ETHERTYPE_MAC_CONTROL = 0x8808,
+};
 enum ip_protocol { PROTOCOL_ICMP = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 
 /* Read the members through the functions below where there is one. */

@@ -5,6 +5,7 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "sim/net/frame_codec.h"
+#include "sim/net/packet_buffer.h"
 
 #include <stdlib.h>
 
@@ -12,6 +13,8 @@
 
 struct link_slot {
     struct frame *frame; /* one reference */
+    uint32_t from;       /* the ingress port, or LINK_FROM_SELF */
+    uint32_t bytes;
     int64_t eligible_ns;
     int64_t start_ns; /* of the preamble */
     int64_t done_ns;  /* last bit sent, rounded up */
@@ -39,14 +42,16 @@ static void learn_rate(struct link *link)
 /* Works out the times of the newest frame: it follows on 'busy_until'. */
 static void plan(struct link *link, struct link_slot *slot)
 {
-    uint32_t bytes = frame_bytes(slot->frame);
-    uint32_t on_wire = bytes > LINK_MIN_FRAME_BYTES ? bytes : LINK_MIN_FRAME_BYTES;
+    uint32_t on_wire = slot->bytes > LINK_MIN_FRAME_BYTES ? slot->bytes : LINK_MIN_FRAME_BYTES;
     int64_t fraction = link->busy_fraction;
     int64_t delay_ns = link->config.delay_ns;
+    int64_t earliest_ns = slot->eligible_ns;
 
+    if (link->paused_until_ns > earliest_ns && slot->from != LINK_FROM_SELF)
+        earliest_ns = link->paused_until_ns;
     slot->start_ns = link->busy_until_ns;
-    if (slot->eligible_ns > link->busy_until_ns) {
-        slot->start_ns = slot->eligible_ns;
+    if (earliest_ns > link->busy_until_ns) {
+        slot->start_ns = earliest_ns;
         fraction = 0;
     }
     fraction += bits_ns(on_wire + LINK_PREAMBLE_BYTES + LINK_FCS_BYTES);
@@ -66,6 +71,13 @@ static void plan(struct link *link, struct link_slot *slot)
     link->last_arrival_ns = slot->arrival_ns;
 }
 
+static void book_out(struct link *link, const struct link_slot *slot)
+{
+    link->queued_bytes -= slot->bytes;
+    if (link->buffer && slot->from != LINK_FROM_SELF)
+        packet_buffer_leave(link->buffer, slot->from, slot->bytes);
+}
+
 /* Frames whose last bit has left give their place in the queue back. */
 static void look_at_queue(struct link *link)
 {
@@ -76,7 +88,7 @@ static void look_at_queue(struct link *link)
 
         if (slot->done_ns > now_ns)
             break;
-        link->queued_bytes -= frame_bytes(slot->frame);
+        book_out(link, slot);
         link->sent++;
     }
 }
@@ -102,6 +114,8 @@ static void rearm(struct link *link)
         clock_cancel(link->wire->clock, &link->arrival_timer);
     if (timer_is_armed(&link->room_timer))
         arm_room_timer(link);
+    if (link->ops->on_replanned)
+        link->ops->on_replanned(link);
 }
 
 static void drop(struct link *link, struct frame *frame, enum drop_reason reason)
@@ -225,7 +239,28 @@ void link_refuse(struct link *link, struct frame *frame, enum drop_reason reason
     drop(link, frame, reason);
 }
 
-void link_send(struct link *link, struct frame *frame, int64_t eligible_ns)
+/* Room for one more at 'index', before those that stand there now. */
+static struct link_slot *make_place(struct link *link, uint32_t index)
+{
+    if (link->count == link->capacity)
+        grow(link);
+    for (uint32_t i = link->count; i > index; i--)
+        *slot_at(link, i) = *slot_at(link, i - 1);
+    link->count++;
+    return slot_at(link, index);
+}
+
+static void book_in(struct link *link, const struct link_slot *slot)
+{
+    link->queued_bytes += slot->bytes;
+    link->counts.offered++;
+    link->counts.offered_bytes += slot->bytes;
+    if (link->buffer && slot->from != LINK_FROM_SELF)
+        packet_buffer_enter(link->buffer, slot->from, slot->bytes);
+    wire_sent(link->wire, link->port_id, slot->frame);
+}
+
+void link_send(struct link *link, struct frame *frame, int64_t eligible_ns, uint32_t from)
 {
     uint32_t bytes = frame_bytes(frame);
 
@@ -239,18 +274,14 @@ void link_send(struct link *link, struct frame *frame, int64_t eligible_ns)
         link_refuse(link, frame, DROP_QUEUE_FULL);
         return;
     }
-    if (link->count == link->capacity)
-        grow(link);
-    struct link_slot *slot = slot_at(link, link->count);
+    struct link_slot *slot = make_place(link, link->count);
 
     slot->frame = frame;
+    slot->from = from;
+    slot->bytes = bytes;
     slot->eligible_ns = eligible_ns;
     plan(link, slot);
-    link->count++;
-    link->queued_bytes += bytes;
-    link->counts.offered++;
-    link->counts.offered_bytes += bytes;
-    wire_sent(link->wire, link->port_id, frame);
+    book_in(link, slot);
     if (link->count == 1)
         clock_arm(link->wire->clock, &link->arrival_timer, slot->arrival_ns);
 }
@@ -259,6 +290,18 @@ uint32_t link_room(struct link *link)
 {
     look_at_queue(link);
     return link->config.queue_frames - (link->count - link->sent);
+}
+
+uint64_t link_queued_bytes(struct link *link)
+{
+    look_at_queue(link);
+    return link->queued_bytes;
+}
+
+int64_t link_next_departure_ns(struct link *link)
+{
+    look_at_queue(link);
+    return link->sent < link->count ? slot_at(link, link->sent)->done_ns : TIME_NEVER;
 }
 
 void link_want_room(struct link *link)
@@ -298,12 +341,11 @@ static void drop_from(struct link *link, uint32_t kept, enum drop_reason reason)
     uint32_t end = link->count;
 
     look_at_queue(link);
+    for (uint32_t i = link->sent > kept ? link->sent : kept; i < end; i++)
+        book_out(link, slot_at(link, i));
     link->count = kept;
     if (link->sent > kept)
         link->sent = kept;
-    link->queued_bytes = 0;
-    for (uint32_t i = link->sent; i < kept; i++)
-        link->queued_bytes += frame_bytes(slot_at(link, i)->frame);
     follow_on(link, kept);
     for (uint32_t i = kept; i < end; i++)
         drop(link, slot_at(link, i)->frame, reason);
@@ -321,6 +363,8 @@ void link_drop_queued(struct link *link, enum drop_reason reason)
 void link_set_passing(struct link *link, bool is_passing)
 {
     link->is_passing = is_passing;
+    if (!is_passing)
+        link->paused_until_ns = 0;
     if (!is_passing && link->count > 0)
         drop_from(link, 0, DROP_NO_CARRIER);
 }
@@ -337,6 +381,31 @@ static void plan_again(struct link *link)
     for (; index < link->count; index++)
         plan(link, slot_at(link, index));
     rearm(link);
+}
+
+void link_pause(struct link *link, int64_t until_ns)
+{
+    link->paused_until_ns = until_ns;
+    plan_again(link);
+}
+
+void link_send_control(struct link *link, struct frame *frame)
+{
+    if (!link->is_passing) {
+        link_refuse(link, frame, DROP_NO_CARRIER);
+        return;
+    }
+    look_at_queue(link);
+    uint32_t index = first_waiting(link);
+    struct link_slot *slot = make_place(link, index);
+
+    *slot = (struct link_slot){.frame = frame,
+                               .from = LINK_FROM_SELF,
+                               .bytes = frame_bytes(frame),
+                               .eligible_ns = clock_now_ns(link->wire->clock)};
+    slot->start_ns = TIME_NEVER; /* not before it is planned */
+    book_in(link, slot);
+    plan_again(link);
 }
 
 void link_set_rate(struct link *link, int64_t rate_bits_per_s)

@@ -36,6 +36,9 @@ struct link_config {
     uint32_t queue_frames; /* tail drop above; 0: by bytes only */
 };
 
+/* Whose frame it is that a queue holds, for the packet memory: the ingress port; or not at all. */
+#define LINK_FROM_SELF UINT32_MAX /* the port's own MAC control frame: no PAUSE holds it up */
+
 /* How often what happened. offered = delivered + all of dropped + those still in the link. */
 struct link_counts {
     uint64_t offered;
@@ -52,9 +55,12 @@ struct link_ops {
     void (*on_arrival)(struct link *link, struct frame *frame);
     /* After link_want_room(); may be NULL. */
     void (*on_room)(struct link *link);
+    /* Waiting frames leave at other times now, or not at all; may be NULL. */
+    void (*on_replanned)(struct link *link);
 };
 
 struct link_slot;
+struct packet_buffer;
 struct link {
     const struct link_ops *ops;
     struct wire *wire;
@@ -68,13 +74,15 @@ struct link {
     uint32_t capacity;       /* a power of two, or 0 */
     uint32_t first;
     uint32_t count;
-    uint32_t sent;           /* of 'count', so many have left the serializer, as of the last look */
-    uint64_t queued_bytes;   /* of those that have not */
-    int64_t rate_bits_per_s; /* with throttling */
-    int64_t gap_ns;          /* at that rate: whole nanoseconds, */
-    int64_t gap_fraction;    /* and the rest in 1/rate ns */
-    int64_t busy_until_ns;   /* end of the gap after the last frame: whole nanoseconds, */
-    int64_t busy_fraction;   /* and the rest in 1/rate ns */
+    uint32_t sent;         /* of 'count', so many have left the serializer, as of the last look */
+    uint64_t queued_bytes; /* of those that have not */
+    struct packet_buffer *buffer; /* borrowed; NULL: nobody counts them together */
+    int64_t paused_until_ns;      /* no frame starts before */
+    int64_t rate_bits_per_s;      /* with throttling */
+    int64_t gap_ns;               /* at that rate: whole nanoseconds, */
+    int64_t gap_fraction;         /* and the rest in 1/rate ns */
+    int64_t busy_until_ns;        /* end of the gap after the last frame: whole nanoseconds, */
+    int64_t busy_fraction;        /* and the rest in 1/rate ns */
     int64_t last_arrival_ns;
     bool is_passing; /* light reaches the far end */
     struct impair impair;
@@ -86,8 +94,11 @@ void link_init(struct link *link, struct wire *wire, const char *name, uint32_t 
                const struct link_ops *ops, const struct link_config *config);
 void link_fini(struct link *link); /* gives back the frames that are in it */
 
-/* Sends 'frame', not before 'eligible_ns'. Takes ownership; drops and counts what it must. */
-void link_send(struct link *link, struct frame *frame, int64_t eligible_ns);
+/* Sends 'frame', which came in by port 'from' of the packet memory, not before 'eligible_ns'. Takes
+ * ownership; drops and counts what it must. */
+void link_send(struct link *link, struct frame *frame, int64_t eligible_ns, uint32_t from);
+/* Sends a MAC control frame before all that wait, however many they are, PAUSE or not. */
+void link_send_control(struct link *link, struct frame *frame);
 /* The port drops the frame instead of sending it: counted as offered. Takes ownership. */
 void link_refuse(struct link *link, struct frame *frame, enum drop_reason reason);
 
@@ -96,7 +107,13 @@ uint32_t link_room(struct link *link);
 /* Calls on_room once, when half of queue_frames is free. */
 void link_want_room(struct link *link);
 
+/* Bytes that wait or are being sent, as of now; when the oldest of them is gone (TIME_NEVER). */
+uint64_t link_queued_bytes(struct link *link);
+int64_t link_next_departure_ns(struct link *link);
+
 /* Changes. */
+/* The far end asked for silence until then; the frame on its way goes on. Carrier loss ends it. */
+void link_pause(struct link *link, int64_t until_ns);
 void link_set_passing(struct link *link,
                       bool is_passing); /* false: all frames lost, 'no-carrier' */
 void link_drop_queued(struct link *link,

@@ -53,7 +53,8 @@ static void take_in(struct port *port, struct frame *frame)
         frame_unref(frame);
         return;
     }
-    if (frame_vlan(frame) != VLAN_NONE) { /* no VLAN is set up here; a priority alone does no harm */
+    if (frame_vlan(frame) !=
+        VLAN_NONE) { /* no VLAN is set up here; a priority alone does no harm */
         port_drop_received(port, DROP_TAGGED, frame);
         return;
     }
@@ -126,6 +127,7 @@ struct nic *nic_new(struct wire *wire, const struct nic_config *config, uint32_t
     timer_init(&nic->debounce, tell_carrier);
     port_init(&nic->port, wire, config->name, &ops, &link);
     nic->port.is_powered = true;
+    nic->port.flow_control = config->flow_control;
     return nic;
 }
 
@@ -205,7 +207,7 @@ void nic_send(struct nic *nic, struct frame *frame)
     assert(frame_packet_bytes(frame) <= nic->mtu_bytes);
     if (nic->port.has_carrier && link_room(&nic->port.tx) > 0)
         show_tap(nic, DIRECTION_OUT, frame);
-    port_send(&nic->port, frame, now_ns(nic));
+    port_send(&nic->port, frame, now_ns(nic), 0);
 }
 
 void nic_disable(struct nic *nic)
@@ -226,6 +228,16 @@ void nic_freeze(struct nic *nic, enum direction direction)
 void nic_thaw(struct nic *nic, enum direction direction)
 {
     port_thaw(&nic->port, direction);
+}
+
+void nic_begin_storm(struct nic *nic)
+{
+    port_begin_storm(&nic->port);
+}
+
+void nic_end_storm(struct nic *nic)
+{
+    port_end_storm(&nic->port);
 }
 
 void nic_power_off(struct nic *nic)

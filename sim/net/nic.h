@@ -10,6 +10,7 @@
 #pragma once
 
 #include "sim/net/frame.h"
+#include "sim/net/pause.h"
 #include "sim/net/wire.h"
 
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct nic_config {
     uint32_t queue_frames;    /* of the transmit queue; 0: 256 */
     int64_t link_debounce_ns; /* a carrier change must last so long to be told; 0: told by the next
                                  event */
+    enum flow_control flow_control; /* 802.3x; a host takes all that comes, so it never asks */
 };
 
 /* Who gets what the NIC receives: the host. Calls come from the event loop alone. */
@@ -70,6 +72,9 @@ void nic_disable(struct nic *nic);
 void nic_enable(struct nic *nic);
 void nic_freeze(struct nic *nic, enum direction direction);
 void nic_thaw(struct nic *nic, enum direction direction);
+/* Broken, it tells its peer without an end to be silent (802.3x). */
+void nic_begin_storm(struct nic *nic);
+void nic_end_storm(struct nic *nic);
 void nic_power_off(struct nic *nic); /* its host or array has no power: the peer loses carrier */
 void nic_power_on(struct nic *nic);  /* and has booted */
 

@@ -3,6 +3,7 @@
 
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
+#include "sim/core/time.h"
 #include "sim/net/cable.h"
 
 #include <stdlib.h>
@@ -20,6 +21,21 @@ static void show_tap(const struct port *port, enum direction direction, const st
         tap->ops->port_frame(tap, clock_now_ns(port->wire->clock), port->id, direction, frame);
 }
 
+/* 802.3-2018, 31B.3.3: the newest pause time counts. */
+static void take_control(struct port *port, struct frame *frame)
+{
+    uint32_t quanta;
+
+    if (!(port->flow_control & FLOW_CONTROL_HONOUR) || !pause_frame_read(frame, &quanta)) {
+        port_drop_received(port, DROP_CONTROL, frame);
+        return;
+    }
+    port->controls++;
+    frame_unref(frame);
+    link_pause(&port->tx,
+               clock_now_ns(port->wire->clock) + pause_ns(quanta, port->tx.config.rate_bits_per_s));
+}
+
 static void take_in(struct link *link, struct frame *frame)
 {
     struct port *port = port_of(link)->peer;
@@ -30,6 +46,8 @@ static void take_in(struct link *link, struct frame *frame)
     port->received_bytes += frame_bytes(frame);
     if (port->frozen[DIRECTION_IN] > 0)
         port_drop_received(port, DROP_FROZEN, frame);
+    else if (frame->ethertype == ETHERTYPE_MAC_CONTROL && !frame_is_tagged(frame))
+        take_control(port, frame);
     else
         port->ops->on_frame(port, frame);
 }
@@ -42,24 +60,64 @@ static void pass_on_room(struct link *link)
         port->ops->on_room(port);
 }
 
+static void pass_on_replanned(struct link *link)
+{
+    struct port *port = port_of(link);
+
+    if (port->ops->on_replanned)
+        port->ops->on_replanned(port);
+}
+
+/* Its own address, for MAC control frames: locally administered, no NIC's. */
+static struct mac_addr station_of(const struct port *port)
+{
+    return (struct mac_addr){{0x06, 0x00, (uint8_t)(port->id >> 24), (uint8_t)(port->id >> 16),
+                              (uint8_t)(port->id >> 8), (uint8_t)port->id}};
+}
+
+static void send_pause(struct port *port, uint32_t quanta)
+{
+    if (!port->has_carrier || port->frozen[DIRECTION_OUT] > 0)
+        return; /* nobody would hear it */
+    struct frame *frame = pause_frame_new(port->wire->pool, station_of(port), quanta);
+
+    port->pauses_sent++;
+    show_tap(port, DIRECTION_OUT, frame);
+    link_send_control(&port->tx, frame);
+}
+
+/* Again when half of the silence is over. */
+static void ask_again(struct timer *timer)
+{
+    struct port *port = CONTAINER_OF(timer, struct port, ask_timer);
+    int64_t silence_ns = pause_ns(PAUSE_MOST_QUANTA, port->tx.config.rate_bits_per_s);
+
+    send_pause(port, PAUSE_MOST_QUANTA);
+    clock_arm(port->wire->clock, timer,
+              time_after(clock_now_ns(port->wire->clock), silence_ns / 2));
+}
+
 void port_init(struct port *port, struct wire *wire, const char *name, const struct port_ops *ops,
                const struct link_config *config)
 {
-    static const struct link_ops link_ops = {.on_arrival = take_in, .on_room = pass_on_room};
+    static const struct link_ops link_ops = {
+        .on_arrival = take_in, .on_room = pass_on_room, .on_replanned = pass_on_replanned};
 
     *port = (struct port){.ops = ops, .wire = wire, .name = mem_text(name)};
     port->id = wire->port_count++;
+    timer_init(&port->ask_timer, ask_again);
     link_init(&port->tx, wire, port->name, port->id, &link_ops, config);
 }
 
 void port_fini(struct port *port)
 {
+    clock_cancel(port->wire->clock, &port->ask_timer);
     link_fini(&port->tx);
     free(port->name);
     port->name = NULL;
 }
 
-void port_send(struct port *port, struct frame *frame, int64_t eligible_ns)
+void port_send(struct port *port, struct frame *frame, int64_t eligible_ns, uint32_t from)
 {
     if (port->frozen[DIRECTION_OUT] > 0) {
         link_refuse(&port->tx, frame, DROP_FROZEN);
@@ -67,8 +125,43 @@ void port_send(struct port *port, struct frame *frame, int64_t eligible_ns)
         link_refuse(&port->tx, frame, DROP_NO_CARRIER);
     } else {
         show_tap(port, DIRECTION_OUT, frame);
-        link_send(&port->tx, frame, eligible_ns);
+        link_send(&port->tx, frame, eligible_ns, from);
     }
+}
+
+void port_ask_silence(struct port *port)
+{
+    if (!port->is_asking && port->storms == 0)
+        ask_again(&port->ask_timer);
+    port->is_asking = true;
+}
+
+void port_forget_asking(struct port *port)
+{
+    port->is_asking = false;
+    if (port->storms == 0)
+        clock_cancel(port->wire->clock, &port->ask_timer);
+}
+
+void port_let_talk(struct port *port)
+{
+    port_forget_asking(port);
+    if (port->storms == 0)
+        send_pause(port, 0);
+}
+
+void port_begin_storm(struct port *port)
+{
+    if (port->storms++ == 0 && !port->is_asking)
+        ask_again(&port->ask_timer);
+}
+
+/* What is broken does not say that it is over: its peer waits out the last silence. */
+void port_end_storm(struct port *port)
+{
+    assert(port->storms > 0);
+    if (--port->storms == 0 && !port->is_asking)
+        clock_cancel(port->wire->clock, &port->ask_timer);
 }
 
 void port_drop_received(struct port *port, enum drop_reason reason, struct frame *frame)

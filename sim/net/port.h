@@ -2,10 +2,14 @@
  *
  * It transmits through its link and hands what arrives to its owner. Whether it has carrier follows
  * from both ends and the cable; nobody sets it. Faults are layers, counted.
+ *
+ * It also is the MAC control sublayer (802.3-2018, clause 31): PAUSE frames begin and end here, and
+ * no owner ever sees one. A silence that was asked for is forgotten with the carrier.
  */
 #pragma once
 
 #include "sim/net/link.h"
+#include "sim/net/pause.h"
 
 struct cable;
 struct port;
@@ -14,6 +18,7 @@ struct port_ops {
     void (*on_frame)(struct port *port, struct frame *frame);
     void (*on_room)(struct port *port); /* after link_want_room(); may be NULL */
     void (*on_carrier)(struct port *port, bool is_up);
+    void (*on_replanned)(struct port *port); /* as of struct link_ops; may be NULL */
 };
 
 struct port {
@@ -28,7 +33,13 @@ struct port {
     bool has_carrier;
     uint32_t disabled;                /* layers */
     uint32_t frozen[DIRECTION_COUNT]; /* layers */
-    uint64_t received;                /* frames that arrived */
+    enum flow_control flow_control;
+    bool is_asking;         /* its peer is to be silent, until port_let_talk() */
+    uint32_t storms;        /* layers: broken, it asks for silence without an end */
+    struct timer ask_timer; /* asks again before the silence is over */
+    uint64_t pauses_sent;   /* PAUSE frames, those that end a silence among them */
+    uint64_t controls;      /* of the received, frames that were for MAC control */
+    uint64_t received;      /* frames that arrived */
     uint64_t received_bytes;
     uint64_t dropped[DROP_REASON_COUNT]; /* of those, here and at once */
 };
@@ -38,10 +49,19 @@ void port_init(struct port *port, struct wire *wire, const char *name, const str
                const struct link_config *config);
 void port_fini(struct port *port);
 
-/* Takes ownership of 'frame'. */
-void port_send(struct port *port, struct frame *frame, int64_t eligible_ns);
+/* Takes ownership of 'frame'; 'from' as of link_send(). */
+void port_send(struct port *port, struct frame *frame, int64_t eligible_ns, uint32_t from);
 /* Drops a frame that arrived here, and counts it. Takes ownership. */
 void port_drop_received(struct port *port, enum drop_reason reason, struct frame *frame);
+
+/* Asks the peer for silence (XOFF), again and again until port_let_talk() (XON) or
+ * port_forget_asking(), which says nothing. Neither needs a port with FLOW_CONTROL_ASK. */
+void port_ask_silence(struct port *port);
+void port_let_talk(struct port *port);
+void port_forget_asking(struct port *port);
+/* A broken NIC or port: it asks for silence for as long as the layer lasts. */
+void port_begin_storm(struct port *port);
+void port_end_storm(struct port *port);
 
 /* Does it shine light into its cable? */
 static inline bool port_is_lit(const struct port *port)

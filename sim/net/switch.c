@@ -6,6 +6,7 @@
 #include "sim/core/time.h"
 #include "sim/net/frame_codec.h"
 #include "sim/net/mac_table.h"
+#include "sim/net/packet_buffer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #define DEFAULT_BUFFER_BYTES ((uint64_t)512 * 1024)
 #define DEFAULT_MAC_AGE_NS   SECONDS(300) /* 802.1Q-2018, table 8-6 */
 #define DEFAULT_MAC_ENTRIES  16384u
+#define DEFAULT_PAUSE_BYTES  ((uint64_t)64 * 1024)
+#define DEFAULT_RESUME_BYTES ((uint64_t)32 * 1024)
 #define MOST_PORTS           4096u
 #define UNPLUGGED_RATE       INT64_C(1000000000) /* until a cable says better */
 #define PLANTED_LOSS_EVERY   1000u
@@ -39,6 +42,11 @@ struct sw {
     uint32_t unpowered; /* layers */
     uint32_t frozen;    /* layers */
     struct timer boot;
+    struct timer drain; /* while a port asks for silence: is it enough? */
+    uint32_t asking;    /* ports that do */
+    uint64_t pause_at_bytes;
+    uint64_t resume_at_bytes;
+    struct packet_buffer buffer;
     struct mac_table *macs;
     struct impair impair;
     uint32_t mtu_bytes;
@@ -88,6 +96,21 @@ static struct frame *dress(const struct switch_port *out, struct frame *frame, u
     return frame_vlan(frame) == vlan ? frame : frame_with_tag(frame, vlan);
 }
 
+/* Every queue books out what has left by now. */
+static void look_at_queues(struct sw *sw)
+{
+    for (uint32_t i = 0; i < sw->port_count; i++)
+        (void)link_queued_bytes(&sw->ports[i].port.tx);
+}
+
+static bool has_room(struct sw *sw, struct switch_port *out, uint32_t bytes)
+{
+    if (packet_buffer_has_room(&sw->buffer, link_queued_bytes(&out->port.tx), bytes))
+        return true;
+    look_at_queues(sw);
+    return packet_buffer_has_room(&sw->buffer, out->port.tx.queued_bytes, bytes);
+}
+
 /* Enters the egress queue of one port. Takes ownership of 'frame'. */
 static void send_out(struct sw *sw, struct switch_port *out, struct frame *frame,
                      const struct passage *passage)
@@ -95,7 +118,11 @@ static void send_out(struct sw *sw, struct switch_port *out, struct frame *frame
     if (frame_packet_bytes(frame) > sw->mtu_bytes)
         sw->sent_above_mtu++;
     sw->copies++;
-    port_send(&out->port, dress(out, frame, passage->vlan), passage->eligible_ns);
+    frame = dress(out, frame, passage->vlan);
+    if (sw->buffer.limit_bytes > 0 && !has_room(sw, out, frame_bytes(frame)))
+        link_refuse(&out->port.tx, frame, DROP_BUFFER_FULL);
+    else
+        port_send(&out->port, frame, passage->eligible_ns, (uint32_t)passage->in->index);
 }
 
 static bool can_forward(const struct switch_port *out, uint32_t vlan)
@@ -227,6 +254,76 @@ static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
     }
 }
 
+/* When the next frame of any port has left: then it may be enough. */
+static void arm_drain(struct sw *sw)
+{
+    int64_t at_ns = TIME_NEVER;
+
+    for (uint32_t i = 0; i < sw->port_count; i++)
+        at_ns = time_min(at_ns, link_next_departure_ns(&sw->ports[i].port.tx));
+    if (at_ns != TIME_NEVER)
+        clock_arm(sw->wire->clock, &sw->drain, at_ns);
+}
+
+static void stop_asking(struct switch_port *in)
+{
+    assert(in->sw->asking > 0);
+    if (--in->sw->asking == 0)
+        clock_cancel(in->sw->wire->clock, &in->sw->drain);
+}
+
+/* Who was asked for silence may talk again once little enough of its frames waits. */
+static void look_at_drain(struct timer *timer)
+{
+    struct sw *sw = CONTAINER_OF(timer, struct sw, drain);
+
+    look_at_queues(sw);
+    for (uint32_t i = 0; i < sw->port_count; i++) {
+        struct switch_port *in = &sw->ports[i];
+
+        if (!in->port.is_asking || sw->buffer.from_bytes[i] > sw->resume_at_bytes)
+            continue;
+        stop_asking(in);
+        port_let_talk(&in->port);
+    }
+    if (sw->asking > 0)
+        arm_drain(sw);
+}
+
+/* Too much of what came in by this port waits: its peer is to be silent. */
+static void watch_pressure(struct switch_port *in)
+{
+    struct sw *sw = in->sw;
+    const uint64_t *waiting_bytes = &sw->buffer.from_bytes[in->index];
+
+    if (!(in->port.flow_control & FLOW_CONTROL_ASK) || in->port.is_asking ||
+        *waiting_bytes <= sw->pause_at_bytes)
+        return;
+    look_at_queues(sw);
+    if (*waiting_bytes <= sw->pause_at_bytes)
+        return;
+    sw->asking++;
+    port_ask_silence(&in->port);
+    arm_drain(sw);
+}
+
+/* A peer fell silent or talks again, or frames were lost: the plan of the drain is void. */
+static void change_plan(struct port *port)
+{
+    struct sw *sw = switch_port_of(port)->sw;
+
+    if (sw->asking > 0)
+        clock_arm(sw->wire->clock, &sw->drain, now_ns(sw));
+}
+
+static void forget_asking(struct switch_port *in)
+{
+    if (!in->port.is_asking)
+        return;
+    stop_asking(in);
+    port_forget_asking(&in->port);
+}
+
 static void take_in(struct port *port, struct frame *frame)
 {
     struct switch_port *in = switch_port_of(port);
@@ -239,6 +336,7 @@ static void take_in(struct port *port, struct frame *frame)
         port_drop_received(port, reason, frame);
     else
         relay(sw, in, frame);
+    watch_pressure(in);
 }
 
 /* The change counts: a new link waits for its forwarding delay, a lost one is forgotten. */
@@ -266,6 +364,8 @@ static void change_carrier(struct port *port, bool is_up)
     struct sw *sw = changed->sw;
 
     sw->wire->trace->ops->event(sw->wire->trace, now_ns(sw), port->name, "carrier", is_up);
+    if (!is_up)
+        forget_asking(changed);
     if (is_up == changed->is_up) {
         clock_cancel(sw->wire->clock, &changed->debounce);
         return;
@@ -323,10 +423,10 @@ static void end_boot(struct timer *timer)
 
 static void add_port(struct sw *sw, uint32_t index, const struct switch_config *config)
 {
-    static const struct port_ops ops = {.on_frame = take_in, .on_carrier = change_carrier};
+    static const struct port_ops ops = {
+        .on_frame = take_in, .on_carrier = change_carrier, .on_replanned = change_plan};
     struct link_config link = {.rate_bits_per_s = UNPLUGGED_RATE,
-                               .queue_bytes = config->port_buffer_bytes ? config->port_buffer_bytes
-                                                                        : DEFAULT_BUFFER_BYTES};
+                               .queue_bytes = config->port_buffer_bytes};
     static const struct switch_port_config plain;
     const struct switch_port_config *own = config->ports ? &config->ports[index] : &plain;
     struct switch_port *added = &sw->ports[index];
@@ -338,7 +438,11 @@ static void add_port(struct sw *sw, uint32_t index, const struct switch_config *
     if (!added->vlan.trunk && added->vlan.untagged == VLAN_NONE)
         added->vlan.untagged = VLAN_DEFAULT;
     timer_init(&added->debounce, end_debounce);
+    if (link.queue_bytes == 0 && config->shared_buffer_bytes == 0)
+        link.queue_bytes = DEFAULT_BUFFER_BYTES;
     port_init(&added->port, sw->wire, name, &ops, &link);
+    added->port.tx.buffer = &sw->buffer;
+    added->port.flow_control = own->flow_control;
     added->port.is_powered = true;
 }
 
@@ -359,8 +463,15 @@ struct sw *switch_new(struct wire *wire, const struct switch_config *config)
         .boot_ns = config->boot_ns,
         .port_forwarding_delay_ns = config->port_forwarding_delay_ns,
         .link_debounce_ns = config->link_debounce_ns,
+        .pause_at_bytes = config->pause_at_bytes ? config->pause_at_bytes : DEFAULT_PAUSE_BYTES,
+        .resume_at_bytes = config->resume_at_bytes ? config->resume_at_bytes : DEFAULT_RESUME_BYTES,
         .port_count = config->port_count,
     };
+    assert(sw->resume_at_bytes < sw->pause_at_bytes);
+    packet_buffer_init(&sw->buffer, config->shared_buffer_bytes,
+                       config->alpha_128ths ? config->alpha_128ths : PACKET_BUFFER_ALPHA_ONE,
+                       config->port_count);
+    timer_init(&sw->drain, look_at_drain);
     switch_set_mtu_bytes(sw, config->mtu_bytes ? config->mtu_bytes : DEFAULT_MTU_BYTES);
     timer_init(&sw->boot, end_boot);
     for (uint32_t i = 0; i < sw->port_count; i++)
@@ -373,10 +484,12 @@ void switch_free(struct sw *sw)
     if (!sw)
         return;
     clock_cancel(sw->wire->clock, &sw->boot);
+    clock_cancel(sw->wire->clock, &sw->drain);
     for (uint32_t i = 0; i < sw->port_count; i++) {
         clock_cancel(sw->wire->clock, &sw->ports[i].debounce);
         port_fini(&sw->ports[i].port);
     }
+    packet_buffer_fini(&sw->buffer);
     mac_table_free(sw->macs);
     impair_fini(&sw->impair);
     free(sw->name);
@@ -434,8 +547,10 @@ void switch_reboot(struct sw *sw, int64_t boot_ns)
 void switch_freeze(struct sw *sw)
 {
     sw->frozen++;
-    for (uint32_t i = 0; i < sw->port_count; i++)
+    for (uint32_t i = 0; i < sw->port_count; i++) {
+        forget_asking(&sw->ports[i]);
         link_drop_queued(&sw->ports[i].port.tx, DROP_FROZEN);
+    }
 }
 
 void switch_thaw(struct sw *sw)
@@ -535,15 +650,15 @@ uint64_t switch_dropped(const struct sw *sw, enum drop_reason reason)
 
 bool switch_check(const struct sw *sw, char *ret_text, size_t text_bytes)
 {
-    uint64_t received = 0;
+    uint64_t received = 0; /* less what was for the port itself */
     uint64_t dropped = 0;
-    uint64_t copies = 0;
+    uint64_t copies = 0; /* less what came from the port itself */
 
     for (uint32_t i = 0; i < sw->port_count; i++) {
         const struct port *port = &sw->ports[i].port;
 
-        received += port->received;
-        copies += port->tx.counts.offered;
+        received += port->received - port->controls;
+        copies += port->tx.counts.offered - port->pauses_sent;
         for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++)
             dropped += port->dropped[reason];
     }

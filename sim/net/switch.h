@@ -5,15 +5,19 @@
  *      '------------- power off ---------------'
  *
  * A frame that arrived as a whole is looked up and leaves by one port or by all others; its way
- * through the switch costs no event, it only makes the frame eligible later. Buffers are per egress
- * port, with tail drop. What is above the MTU is dropped silently, and counted. Without power it
- * forgets MAC table and queues; its ports have carrier from the end of the boot on. Frozen, it
- * keeps its carrier, and nothing passes.
+ * through the switch costs no event, it only makes the frame eligible later. Buffers are finite,
+ * with tail drop: per egress port, or one shared memory (packet_buffer.h), or both. What is above
+ * the MTU is dropped silently, and counted. Without power it forgets MAC table and queues; its
+ * ports have carrier from the end of the boot on. Frozen, it keeps its carrier, and nothing passes.
  *
  * A frame belongs to the VLAN that the port it came in by gives it (vlan.h), goes only to ports
  * that carry this VLAN, and is learned there alone. There is one class of traffic, so that the
  * priority in a tag changes nothing. No spanning tree runs: whoever builds a ring blocks a port of
  * it.
+ *
+ * A port with FLOW_CONTROL_ASK asks its peer for silence (802.3x) while more than 'pause_at_bytes'
+ * that came in by it wait in the switch, until no more than 'resume_at_bytes' do. Switch and peer
+ * forget that when the link or the power goes, and a frozen switch no longer repeats it.
  *
  * Faults are layers: two power_off need two power_on.
  */
@@ -25,24 +29,29 @@
 struct sw;
 
 struct switch_port_config {
-    struct vlan_port
-        vlan;        /* {0}: an access port of VLAN 1; the set of a trunk stays the caller's */
+    /* {0}: an access port of VLAN 1. The set of a trunk stays the caller's. */
+    struct vlan_port vlan;
     bool is_blocked; /* no frame is taken from it or sent to it; its link is up */
+    enum flow_control flow_control;
 };
 
 struct switch_config {
-    const char *name;            /* "switch-1"; copied. Its ports are "switch-1.1" and so on */
-    uint32_t port_count;         /* 1 to 4096 */
-    uint32_t mtu_bytes;          /* as a NIC's; 0: 1500. Frame limit: + 14, + 4 with a tag */
-    uint64_t port_buffer_bytes;  /* 0: 512 KiB */
-    int64_t forwarding_delay_ns; /* through the switch, from last bit in to first bit out */
-    int64_t boot_ns;             /* power to carrier */
-    int64_t
-        port_forwarding_delay_ns; /* carrier to first frame: 0 (edge port), or spanning tree's */
-    int64_t mac_age_ns;           /* 0: 300 s */
-    int64_t link_debounce_ns;     /* a change of carrier at a port must last so long to count */
-    uint32_t mac_entries;         /* 0: 16384 */
+    const char *name;                       /* "switch-1"; copied. Its ports: "switch-1.1", ... */
+    uint32_t port_count;                    /* 1 to 4096 */
     const struct switch_port_config *ports; /* 'port_count' of them; NULL: all are {0} */
+    uint32_t mtu_bytes;           /* as a NIC's; 0: 1500. Frame limit: + 14, + 4 with a tag */
+    uint64_t port_buffer_bytes;   /* 0: 512 KiB, or no bound beside a shared buffer */
+    uint64_t shared_buffer_bytes; /* 0: there is none */
+    uint32_t alpha_128ths;        /* of the shared buffer, see packet_buffer.h; 0: 128 */
+    uint64_t pause_at_bytes;      /* 0: 64 KiB */
+    uint64_t resume_at_bytes;     /* less than pause_at_bytes; 0: 32 KiB */
+    int64_t forwarding_delay_ns;  /* through the switch, from last bit in to first bit out */
+    int64_t boot_ns;              /* power to carrier */
+    /* Carrier to first frame: 0 (edge port), or spanning tree's. */
+    int64_t port_forwarding_delay_ns;
+    int64_t link_debounce_ns; /* a change of carrier at a port must last so long to count */
+    int64_t mac_age_ns;       /* 0: 300 s */
+    uint32_t mac_entries;     /* 0: 16384 */
 };
 
 /* Life cycle: see fabric_add_switch(). A switch begins running. */

@@ -88,7 +88,7 @@ static void send(struct bench *bench, uint32_t bytes)
         memset(chunk->data, 0x33, chunk->bytes);
         frame_set_payload(frame, buf_new(chunk, 0, chunk->bytes));
     }
-    link_send(&bench->link, frame, clock_now_ns(&bench->queue.clock));
+    link_send(&bench->link, frame, clock_now_ns(&bench->queue.clock), 0);
 }
 
 static void run(struct bench *bench, int64_t at_ns)
@@ -151,7 +151,7 @@ static void a_frame_waits_until_it_is_eligible(void **state)
     (void)state;
 
     start(&bench, &ten_gigabit);
-    link_send(&bench.link, frame_new(bench.pool), US(2));
+    link_send(&bench.link, frame_new(bench.pool), US(2), 0);
     run(&bench, MS(1));
     assert_int_equal(bench.arrived_at_ns[0], US(2) + 58 + 25); /* 72 bytes: 57.6 ns */
     stop(&bench);

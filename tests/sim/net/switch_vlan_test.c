@@ -179,7 +179,7 @@ static void a_trunk_carries_vlans_from_switch_to_switch(void **state)
 /* A ring of two cables between two switches: the blocked one is silent, and no frame circles. */
 static void a_blocked_port_opens_the_ring(void **state)
 {
-    const struct switch_port_config ports[3] = {{{NULL, 0}, false}, {{NULL, 0}, true}};
+    const struct switch_port_config ports[3] = {[1] = {.is_blocked = true}};
     struct wiretap w;
     (void)state;
 
