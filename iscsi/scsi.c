@@ -80,6 +80,12 @@ static void build_field_pointer(const struct scsi_sense *sense, uint8_t bytes[3]
     put_be16(bytes + 1, sense->field_pointer);
 }
 
+static void build_progress(const struct scsi_sense *sense, uint8_t bytes[3])
+{
+    bytes[0] = SKSV;
+    put_be16(bytes + 1, sense->progress);
+}
+
 static size_t build_fixed(const struct scsi_sense *sense, uint8_t *bytes)
 {
     memset(bytes, 0, SCSI_SENSE_FIXED_BYTES);
@@ -94,6 +100,8 @@ static size_t build_fixed(const struct scsi_sense *sense, uint8_t *bytes)
     bytes[13] = sense->ascq;
     if (sense->has_field_pointer)
         build_field_pointer(sense, bytes + 15);
+    if (sense->has_progress)
+        build_progress(sense, bytes + 15);
     return SCSI_SENSE_FIXED_BYTES;
 }
 
@@ -113,10 +121,13 @@ static size_t build_descriptors(const struct scsi_sense *sense, uint8_t *bytes)
         put_be64(bytes + at + 4, sense->information);
         at += 12;
     }
-    if (sense->has_field_pointer) {
+    if (sense->has_field_pointer || sense->has_progress) {
         bytes[at] = DESCRIPTOR_KEY_BYTES;
         bytes[at + 1] = 6;
-        build_field_pointer(sense, bytes + at + 4);
+        if (sense->has_field_pointer)
+            build_field_pointer(sense, bytes + at + 4);
+        else
+            build_progress(sense, bytes + at + 4);
         at += 8;
     }
     bytes[7] = (uint8_t)(at - DESCRIPTOR_HEAD);
@@ -129,9 +140,15 @@ size_t scsi_sense_build(const struct scsi_sense *sense, uint8_t ret_bytes[SCSI_S
                                 : build_fixed(sense, ret_bytes);
 }
 
-static void parse_field_pointer(const uint8_t bytes[3], struct scsi_sense *sense)
+static void parse_key_bytes(const uint8_t bytes[3], struct scsi_sense *sense)
 {
-    if (!(bytes[0] & SKSV) || sense->key != SCSI_ILLEGAL_REQUEST)
+    if (!(bytes[0] & SKSV))
+        return;
+    if (sense->key == SCSI_NO_SENSE || sense->key == SCSI_NOT_READY) {
+        sense->has_progress = true;
+        sense->progress = get_be16(bytes + 1);
+    }
+    if (sense->key != SCSI_ILLEGAL_REQUEST)
         return;
     sense->has_field_pointer = true;
     sense->is_field_in_cdb = (bytes[0] & C_D) != 0;
@@ -161,7 +178,7 @@ static bool parse_fixed(const uint8_t *bytes, size_t size, struct scsi_sense *se
     sense->asc = size > 12 ? bytes[12] : 0;
     sense->ascq = size > 13 ? bytes[13] : 0;
     if (size >= 18)
-        parse_field_pointer(bytes + 15, sense);
+        parse_key_bytes(bytes + 15, sense);
     return true;
 }
 
@@ -184,7 +201,7 @@ static bool parse_descriptors(const uint8_t *bytes, size_t size, struct scsi_sen
             sense->information = get_be64(descriptor + 4);
         }
         if (descriptor[0] == DESCRIPTOR_KEY_BYTES && here >= 8)
-            parse_field_pointer(descriptor + 4, sense);
+            parse_key_bytes(descriptor + 4, sense);
     }
     return true;
 }

@@ -220,6 +220,8 @@ struct scsi_sense {
     bool has_bit_pointer;   /* BPV */
     uint8_t bit_pointer;
     uint16_t field_pointer;
+    bool has_progress; /* NO SENSE and NOT READY only (4.5.2.4.4) */
+    uint16_t progress; /* in 1/65536 of the whole */
 };
 static inline uint16_t scsi_sense_asc(const struct scsi_sense *sense)
 {

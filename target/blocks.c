@@ -1,7 +1,11 @@
 /* Ranges of blocks: see blocks.h. */
 #include "target/blocks.h"
 
+#include <string.h>
+
 #include "sim/core/bytes.h"
+
+#define PATTERN_BYTES 65536u
 
 struct block_range block_range_of(const uint8_t *cdb)
 {
@@ -58,6 +62,25 @@ uint64_t block_take_data_out(struct scsi_task *task, uint64_t wanted_bytes)
         bytes = wanted_bytes;
     }
     return bytes;
+}
+
+struct buf *block_repeat(const struct lun *lun, const uint8_t *block, uint64_t bytes)
+{
+    struct chunk *chunk = chunk_new(lun->device->pool, PATTERN_BYTES);
+    struct buf *first = NULL;
+    struct buf **end = &first;
+
+    for (size_t at = 0; at < PATTERN_BYTES; at += lun->block_bytes)
+        memcpy(chunk->data + at, block, lun->block_bytes);
+    while (bytes > 0) {
+        uint32_t here = bytes < PATTERN_BYTES ? (uint32_t)bytes : PATTERN_BYTES;
+
+        *end = buf_new(chunk_ref(chunk), 0, here);
+        end = &(*end)->next;
+        bytes -= here;
+    }
+    chunk_unref(chunk);
+    return first;
 }
 
 struct block_piece block_piece_at(uint32_t step, uint64_t bytes)

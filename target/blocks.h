@@ -36,6 +36,10 @@ enum task_step block_write_check(const struct lun *lun, struct scsi_task *task);
  * transport was told to expect less (RFC 7143, 11.4.5.2). Returns its bytes. */
 uint64_t block_take_data_out(struct scsi_task *task, uint64_t wanted_bytes);
 
+#define MOST_BLOCK_BYTES 4096u
+/* A chain of 'bytes' that repeats one block: slices of one chunk. The caller owns it. */
+struct buf *block_repeat(const struct lun *lun, const uint8_t *block, uint64_t bytes);
+
 /* The piece number 'step' of 'bytes': at most BLOCKS_PIECE_BYTES. */
 struct block_piece {
     uint64_t offset; /* from the beginning of the walk */

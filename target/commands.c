@@ -63,6 +63,18 @@ static const struct command pr_out_actions[] = {
     PR_OUT_ACTION("REGISTER AND MOVE", 0),
 };
 
+static const struct command sanitize_actions[] = {
+    [0x01] = {"SANITIZE (OVERWRITE)", 10, ACCESS_WRITE, NEEDS_MEDIUM, start_sanitize_overwrite,
+              .data_out_bytes = sanitize_data_bytes,
+              .usage = USAGE10(0x48, 0xbf, 0, 0, 0, 0, 0, 0xff, 0xff, 0)},
+    [0x02] = {"SANITIZE (BLOCK ERASE)", 10, ACCESS_WRITE, NEEDS_MEDIUM | NEEDS_THIN,
+              start_sanitize_erase, .usage = USAGE10(0x48, 0xbf, 0, 0, 0, 0, 0, 0, 0, 0)},
+    [0x03] = {"SANITIZE (CRYPTOGRAPHIC ERASE)", 10, ACCESS_WRITE, NEEDS_MEDIUM | NEEDS_THIN,
+              start_sanitize_erase, .usage = USAGE10(0x48, 0xbf, 0, 0, 0, 0, 0, 0, 0, 0)},
+    [0x1f] = {"SANITIZE (EXIT FAILURE MODE)", 10, ACCESS_WRITE, NEEDS_MEDIUM, start_sanitize_exit,
+              .usage = USAGE10(0x48, 0xbf, 0, 0, 0, 0, 0, 0, 0, 0)},
+};
+
 static const struct command service_in_16_actions[] = {
     [0x10] = {"READ CAPACITY(16)", 16, ACCESS_ANY, DESPITE_RESERVE | NEEDS_MEDIUM,
               start_read_capacity_16,
@@ -130,6 +142,7 @@ static const struct command commands[256] = {
     [0x42] = {"UNMAP", 10, ACCESS_WRITE, NEEDS_MEDIUM | NEEDS_THIN, start_unmap,
               .data_out_bytes = unmap_data_bytes,
               .usage = USAGE10(0x42, 0, 0, 0, 0, 0, 0x1f, 0xff, 0xff, 0)},
+    [0x48] = {"SANITIZE", 10, ACTIONS(sanitize_actions)},
     [0x55] = {"MODE SELECT(10)", 10, ACCESS_WRITE, IN_STANDBY, start_mode_select_10,
               .data_out_bytes = mode_select_10_data_bytes,
               .usage = USAGE10(0x55, 0x11, 0, 0, 0, 0, 0, 0xff, 0xff, 0)},
@@ -287,6 +300,11 @@ enum task_step command_run(struct lun *lun, struct scsi_task *task)
         return task_status(task, SCSI_RESERVATION_CONFLICT);
     if (attention_waits(&nexus_lun->attentions) && !(command->rules & DESPITE_ATTENTION))
         return task_refuse(task, REFUSE_ATTENTION(attention_take(&nexus_lun->attentions)));
+    if (lun->sanitize.is_running && !(command->rules & DESPITE_ATTENTION))
+        return task_refuse_progress(task, REFUSE_SANITIZING, sanitize_progress(lun));
+    if (lun->sanitize.has_failed && !(command->rules & DESPITE_ATTENTION) &&
+        task->cdb[0] != SCSI_SANITIZE)
+        return task_refuse(task, REFUSE_SANITIZE_FAILED);
     unsigned refusal = refusal_of_state(nexus->port->group->state, command->rules);
 
     if (refusal)

@@ -214,6 +214,7 @@ void device_add_disk(struct device *device, uint16_t lun_number, const struct di
     else
         snprintf(lun->serial, sizeof(lun->serial), "%016llx", (unsigned long long)lun->naa_id);
     device->luns[lun_number] = lun;
+    sanitize_init(lun, disk->sanitize_ns);
     pr_record_init(lun, disk->reservations);
     pr_record_load(lun);
     lun_attention(lun, ATTENTION_RESET, NULL);
@@ -453,6 +454,7 @@ void device_crash(struct device *device)
         lun->mode = lun->saved_mode;
         lun->is_ejected = false;
         pr_record_crash(lun);
+        sanitize_crash(lun);
         lun_attention(lun, ATTENTION_RESET, NULL);
     }
     planted_forget(device->planted);
@@ -494,6 +496,14 @@ const char *device_reservation_holder(const struct device *device, uint16_t lun_
     const struct lun *lun = lun_numbered(device, lun_number);
 
     return lun && lun->reservations.holder ? lun->reservations.holder->identity.initiator_name : "";
+}
+
+bool device_is_sanitizing(const struct device *device)
+{
+    for (uint16_t number = 0; number < device->lun_limit; number++)
+        if (device->luns[number] && device->luns[number]->sanitize.is_running)
+            return true;
+    return false;
 }
 
 size_t device_live_tasks(const struct device *device)

@@ -78,11 +78,13 @@ struct disk_config {
     bool is_read_only;
     bool is_thin;                /* LBPME */
     bool is_removable;           /* RMB */
+    int64_t sanitize_ns;         /* SANITIZE takes at least so long */
     bool has_write_cache;        /* WCE: FUA and SYNCHRONIZE CACHE matter to the store */
     struct record *reservations; /* borrowed; persistent reservations with APTPL; NULL: none */
 };
 
-/* Life cycle. All tasks must have come back and all nexuses be freed before device_free(). */
+/* Life cycle. All tasks must have come back, all nexuses be freed and no disk be sanitized any more
+ * before device_free(). */
 struct device *device_new(const struct device_config *config, struct clock *clock,
                           struct pool *pool);
 void device_free(struct device *device);
@@ -158,6 +160,8 @@ bool device_set_group_state(struct device *device, uint16_t group_id, enum alua_
 size_t device_registration_count(const struct device *device, uint16_t lun_number);
 /* The initiator name of the holder; "" when there is none or all registrants hold it. */
 const char *device_reservation_holder(const struct device *device, uint16_t lun_number);
+/* Does SANITIZE run on a disk? */
+bool device_is_sanitizing(const struct device *device);
 /* Tasks that have not come back; nexuses that were not freed. */
 size_t device_live_tasks(const struct device *device);
 size_t device_live_nexuses(const struct device *device);

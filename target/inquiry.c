@@ -149,8 +149,10 @@ static void put_limits(struct writer *out, const struct lun *lun, const struct s
 static void put_characteristics(struct writer *out, const struct lun *lun,
                                 const struct scsi_task *task)
 {
-    (void)lun, (void)task;
+    (void)task;
     put_be16(out->data + 4, 1); /* non-rotating medium */
+    if (lun->is_thin)
+        out->data[7] = 0x50; /* WABEREQ, WACEREQ 01b: a read after either is GOOD */
     out->bytes = 64;
 }
 

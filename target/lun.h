@@ -13,6 +13,7 @@
 #include "target/attention.h"
 #include "target/device.h"
 #include "target/reservation.h"
+#include "target/sanitize.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,6 +59,7 @@ struct lun {
     struct mode_parameters mode;
     struct mode_parameters saved_mode; /* survives resets and power loss */
     struct nexus *reserved_by;         /* RESERVE(6); NULL: nobody */
+    struct sanitize sanitize;
     struct reservations reservations;
     struct pr_record pr_record;
     /* The task set, in order of arrival; TST is 000b: one for all nexuses. */

@@ -19,7 +19,9 @@ enum refusal {
     REFUSE_TRANSITIONING = REFUSAL(SCSI_NOT_READY, SCSI_ASC_ALUA_TRANSITION),
     REFUSE_STANDBY = REFUSAL(SCSI_NOT_READY, SCSI_ASC_ALUA_STANDBY),
     REFUSE_UNAVAILABLE = REFUSAL(SCSI_NOT_READY, SCSI_ASC_ALUA_UNAVAILABLE),
+    REFUSE_SANITIZING = REFUSAL(SCSI_NOT_READY, SCSI_ASC_SANITIZE_IN_PROGRESS),
     REFUSE_NO_MEDIUM = REFUSAL(SCSI_NOT_READY, SCSI_ASC_NO_MEDIUM),
+    REFUSE_SANITIZE_FAILED = REFUSAL(SCSI_MEDIUM_ERROR, 0x3103),
     REFUSE_WRITE_ERROR = REFUSAL(SCSI_MEDIUM_ERROR, SCSI_ASC_WRITE_ERROR),
     REFUSE_READ_ERROR = REFUSAL(SCSI_MEDIUM_ERROR, SCSI_ASC_UNRECOVERED_READ_ERROR),
     REFUSE_INTERNAL_FAILURE = REFUSAL(SCSI_HARDWARE_ERROR, SCSI_ASC_INTERNAL_TARGET_FAILURE),
@@ -54,5 +56,10 @@ enum task_step task_refuse_parameter(struct scsi_task *task, unsigned byte);
 /* With the INFORMATION field: an LBA, or the offset of a miscompare. */
 enum task_step task_refuse_at(struct scsi_task *task, unsigned refusal, uint64_t information);
 
+/* With the progress indication, in 1/65536 (SPC-4, 4.5.2.4.4). */
+enum task_step task_refuse_progress(struct scsi_task *task, unsigned refusal, uint16_t progress);
+
 /* The sense data of a refusal as REQUEST SENSE returns them; returns their bytes. */
 size_t sense_data(unsigned refusal, bool is_descriptor, uint8_t ret_sense[SCSI_SENSE_MOST_BYTES]);
+size_t sense_data_progress(unsigned refusal, bool is_descriptor, uint16_t progress,
+                           uint8_t ret_sense[SCSI_SENSE_MOST_BYTES]);

@@ -87,3 +87,17 @@ size_t sense_data(unsigned refusal, bool is_descriptor, uint8_t ret_sense[SCSI_S
 {
     return build(refusal, (struct scsi_sense){.is_descriptor = is_descriptor}, ret_sense);
 }
+
+enum task_step task_refuse_progress(struct scsi_task *task, unsigned refusal, uint16_t progress)
+{
+    return refuse(task, refusal, (struct scsi_sense){.has_progress = true, .progress = progress});
+}
+
+size_t sense_data_progress(unsigned refusal, bool is_descriptor, uint16_t progress,
+                           uint8_t ret_sense[SCSI_SENSE_MOST_BYTES])
+{
+    return build(refusal,
+                 (struct scsi_sense){
+                     .is_descriptor = is_descriptor, .has_progress = true, .progress = progress},
+                 ret_sense);
+}

@@ -44,7 +44,7 @@ enum task_place {
 };
 
 /* What an ENABLED task waits for. */
-enum task_wait { WAITS_FOR_STORE, WAITS_FOR_RECORD, WAITS_FOR_ABORTS };
+enum task_wait { WAITS_FOR_STORE, WAITS_FOR_RECORD, WAITS_FOR_ABORTS, WAITS_FOR_SANITIZE };
 
 struct scsi_task {
     /* Set by the transport. */

@@ -64,6 +64,8 @@ static bool may_run(const struct lun *lun, const struct scsi_task *task, bool is
 
 enum task_step task_set_start(struct lun *lun, struct scsi_task *task)
 {
+    if (task->cdb[0] == SCSI_SANITIZE)
+        task->attribute = TASK_ORDERED; /* alone: an older write may not land behind it */
     if (!may_run(lun, task, lun->blocked_count == 0)) {
         task->place = TASK_BLOCKED;
         lun->blocked_count++;
@@ -172,6 +174,9 @@ static bool take_back(struct lun *lun, struct scsi_task *task)
         return pr_record_leave(lun, task);
     case WAITS_FOR_ABORTS:
         return true;
+    case WAITS_FOR_SANITIZE:
+        sanitize_leave(lun); /* which goes on */
+        return true;
     }
     return false;
 }
@@ -226,6 +231,8 @@ void task_set_crash(struct lun *lun)
 
         if (task->place == TASK_ENABLED && task->waits_for == WAITS_FOR_RECORD)
             pr_record_leave(lun, task);
+        if (task->place == TASK_ENABLED && task->waits_for == WAITS_FOR_SANITIZE)
+            sanitize_leave(lun);
         unlink_task(lun, task);
         discard_results(task);
         device_give_back(lun->device, task);

@@ -28,6 +28,9 @@ enum task_step start_request_sense(struct lun *lun, struct scsi_task *task)
     }
     size_t bytes = sense_data(sense, is_descriptor, data);
 
+    if (sense == REFUSE_NO_SENSE && lun->sanitize.is_running)
+        bytes = sense_data_progress(REFUSE_SANITIZING, is_descriptor, sanitize_progress(lun), data);
+
     return task_reply(task, task->nexus->device->pool, data, bytes, task->cdb[4]);
 }
 

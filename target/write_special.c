@@ -8,10 +8,9 @@
 #include "target/start.h"
 #include "target/task_set.h"
 
-#define FUA_BIT       0x08u
-#define UNMAP_BIT     0x08u /* of WRITE SAME */
-#define NDOB_BIT      0x01u
-#define PATTERN_BYTES 65536u
+#define FUA_BIT   0x08u
+#define UNMAP_BIT 0x08u /* of WRITE SAME */
+#define NDOB_BIT  0x01u
 
 static void on_done(struct store_request *request)
 {
@@ -45,33 +44,6 @@ static bool is_zero(const struct buf *chain)
             return false;
     }
     return true;
-}
-
-/* A chain of 'bytes' that repeats the block of the data-out (zeros without one): slices of one
- * chunk. */
-static struct buf *repeat_block(const struct lun *lun, const struct scsi_task *task, uint64_t bytes)
-{
-    struct chunk *chunk = chunk_new(lun->device->pool, PATTERN_BYTES);
-    struct buf *first = NULL;
-    struct buf **end = &first;
-
-    for (size_t at = 0; at < PATTERN_BYTES; at += lun->block_bytes) {
-        if (at > 0)
-            memcpy(chunk->data + at, chunk->data, lun->block_bytes);
-        else if (task->data_out)
-            buf_read(task->data_out, 0, chunk->data, lun->block_bytes);
-        else
-            memset(chunk->data, 0, lun->block_bytes);
-    }
-    while (bytes > 0) {
-        uint32_t here = bytes < PATTERN_BYTES ? (uint32_t)bytes : PATTERN_BYTES;
-
-        *end = buf_new(chunk_ref(chunk), 0, here);
-        end = &(*end)->next;
-        bytes -= here;
-    }
-    chunk_unref(chunk);
-    return first;
 }
 
 static void on_same_written(struct store_request *request);
@@ -140,11 +112,13 @@ enum task_step start_write_same(struct lun *lun, struct scsi_task *task)
     if (task->cdb[1] & UNMAP_BIT && is_zero(task->data_out))
         return unmap_range(lun, task, &range);
     uint64_t bytes = (uint64_t)range.blocks << lun->block_shift;
-    struct buf *pattern =
-        repeat_block(lun, task, bytes < BLOCKS_PIECE_BYTES ? bytes : BLOCKS_PIECE_BYTES);
+    uint8_t block[MOST_BLOCK_BYTES] = {0};
 
+    if (task->data_out)
+        buf_read(task->data_out, 0, block, lun->block_bytes);
     buf_free(task->data_out);
-    task->data_out = pattern;
+    task->data_out =
+        block_repeat(lun, block, bytes < BLOCKS_PIECE_BYTES ? bytes : BLOCKS_PIECE_BYTES);
     return write_same_next(lun, task);
 }
 
