@@ -1,0 +1,43 @@
+/* Faults: what a verb does to a part of the world, and how just that is undone.
+ *
+ * Each step that breaks something adds one layer; layers stack, and ending one leaves the others as
+ * they are, in whatever order they end. What a layer needs over time (a cable that flaps, a box
+ * that boots) it does by itself.
+ *
+ *     struct faults *faults = faults_new(world, topology, clock);
+ *     struct fault_layer *layer = faults_begin(faults, step);   // power-off: switch-1
+ *     faults_end(faults, layer);                                // what 'for:' and power-on do
+ *
+ * The steps come from a scenario, or typed one by one (step_text.h); both are checked before they
+ * come here, so that nothing here can be refused.
+ */
+#pragma once
+
+#include "lab/scenario.h"
+#include "sim/core/clock.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct faults;
+struct fault_layer;
+struct world;
+
+/* All borrowed. Freed before the world: layers that are left end with it, undone or not. */
+struct faults *faults_new(struct world *world, const struct topology *topology,
+                          struct clock *clock);
+void faults_free(struct faults *faults);
+
+/* Does what 'step' says, which is no undoing one. The step is borrowed until the layer has ended.
+ * NULL: nothing is left to undo, because the verb happens in a moment ('reboot', 'flush'). */
+struct fault_layer *faults_begin(struct faults *faults, const struct step *step);
+/* Takes away the layer, and nothing else; the pointer is void then. */
+void faults_end(struct faults *faults, struct fault_layer *layer);
+
+/* The layer that an undoing step ('power-on: switch-1') takes away: of the same part, begun last.
+ * NULL: there is none; what is on cannot be switched on. */
+struct fault_layer *faults_find(const struct faults *faults, const struct step *step);
+const struct step *fault_layer_step(const struct fault_layer *layer);
+
+/* From the end of the step's fault until its part is in service: what boots, boots. */
+int64_t fault_recovery_ns(const struct topology *topology, const struct step *step);

@@ -1,0 +1,22 @@
+/* One step of a scenario as a line of text, as one types it while the SAN runs:
+ *
+ *     power-off: switch-1
+ *     lose: {part: hv1-1, rate: 1 %, direction: to-switch-1}
+ *
+ * It happens now: it has neither time nor name. What is wrong is told as in a file.
+ */
+#pragma once
+
+#include "lab/errors.h"
+#include "lab/file_set.h"
+#include "lab/scenario.h"
+
+#include <stdbool.h>
+
+/* Reads 'text' against 'topology'. 'files' keeps the text, for the excerpts of 'errors'. False:
+ * told. True: the caller ends '*ret_step' with step_fini(). */
+bool step_read_text(const struct topology *topology, const char *text, struct file_set *files,
+                    struct step *ret_step, struct errors *errors);
+
+/* Frees what a step owns. */
+void step_fini(struct step *step);
