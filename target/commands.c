@@ -63,6 +63,19 @@ static const struct command pr_out_actions[] = {
     PR_OUT_ACTION("REGISTER AND MOVE", 0),
 };
 
+static const struct command copy_actions[] = {
+    {"EXTENDED COPY(LID1)", 16, ACCESS_ANY, NEEDS_MEDIUM, start_extended_copy,
+     .data_out_bytes = extended_copy_data_bytes,
+     .usage = USAGE16(0x83, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, LBA32, 0, 0)},
+};
+
+static const struct command copy_results_actions[] = {
+    [0x00] = {"RECEIVE COPY STATUS(LID1)", 16, ACCESS_ANY, 0, start_copy_status,
+              .usage = USAGE16(0x84, 0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, LBA32, 0, 0)},
+    [0x03] = {"RECEIVE COPY OPERATING PARAMETERS", 16, ACCESS_ANY, 0, start_copy_parameters,
+              .usage = USAGE16(0x84, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, LBA32, 0, 0)},
+};
+
 static const struct command sanitize_actions[] = {
     [0x01] = {"SANITIZE (OVERWRITE)", 10, ACCESS_WRITE, NEEDS_MEDIUM, start_sanitize_overwrite,
               .data_out_bytes = sanitize_data_bytes,
@@ -150,6 +163,8 @@ static const struct command commands[256] = {
               .usage = USAGE10(0x5a, 0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff, 0)},
     [0x5e] = {"PERSISTENT RESERVE IN", 10, ACTIONS(pr_in_actions)},
     [0x5f] = {"PERSISTENT RESERVE OUT", 10, ACTIONS(pr_out_actions)},
+    [0x83] = {"EXTENDED COPY", 16, ACTIONS(copy_actions)},
+    [0x84] = {"RECEIVE COPY RESULTS", 16, ACTIONS(copy_results_actions)},
     [0x88] = {"READ(16)", 16, ACCESS_READ, NEEDS_MEDIUM, start_read,
               .usage = USAGE16(0x88, 0x18, LBA64, LBA32, 0x1f, 0)},
     [0x89] = {"COMPARE AND WRITE", 16, ACCESS_WRITE, NEEDS_MEDIUM, start_compare_and_write,

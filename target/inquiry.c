@@ -44,9 +44,9 @@ static void fill_standard(const struct device *device, const struct lun *lun, ui
     to[2] = VERSION_SPC4;
     to[3] = 0x12; /* HISUP, RESPONSE DATA FORMAT 2 */
     to[4] = STANDARD_BYTES - 5;
-    to[5] = (uint8_t)(device->tpgs << 4);
-    to[6] = device->port_count > 1 ? 0x10 : 0; /* MULTIP */
-    to[7] = 0x02;                              /* CMDQUE */
+    to[5] = (uint8_t)(device->tpgs << 4 | 0x08); /* 3PC */
+    to[6] = device->port_count > 1 ? 0x10 : 0;   /* MULTIP */
+    to[7] = 0x02;                                /* CMDQUE */
     put_text(to + 8, 8, device->vendor);
     put_text(to + 16, 16, device->product);
     put_text(to + 32, 4, device->revision);

@@ -11,6 +11,7 @@
 
 #include "sim/core/clock.h"
 #include "target/attention.h"
+#include "target/copy.h"
 #include "target/device.h"
 #include "target/reservation.h"
 #include "target/sanitize.h"
@@ -76,6 +77,7 @@ struct nexus_lun {
     struct attentions attentions;
     struct registration *registration; /* NULL: not registered */
     bool prevents_removal;
+    struct copy_list copies;
 };
 
 struct nexus {

@@ -70,6 +70,12 @@ enum task_step start_unmap(struct lun *lun, struct scsi_task *task);
 uint64_t unmap_data_bytes(const struct lun *lun, const uint8_t *cdb);
 enum task_step start_get_lba_status(struct lun *lun, struct scsi_task *task);
 
+/* copy.c */
+enum task_step start_extended_copy(struct lun *lun, struct scsi_task *task);
+uint64_t extended_copy_data_bytes(const struct lun *lun, const uint8_t *cdb);
+enum task_step start_copy_status(struct lun *lun, struct scsi_task *task);
+enum task_step start_copy_parameters(struct lun *lun, struct scsi_task *task);
+
 /* sanitize.c */
 enum task_step start_sanitize_overwrite(struct lun *lun, struct scsi_task *task);
 enum task_step start_sanitize_erase(struct lun *lun, struct scsi_task *task);

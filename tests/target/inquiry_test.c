@@ -26,7 +26,7 @@ static void standard_data_are_those_of_a_disk(void **state)
     assert_int_equal(answer.data[2], 6);       /* SPC-4 */
     assert_int_equal(answer.data[3] & 0xf, 2); /* RESPONSE DATA FORMAT */
     assert_int_equal(answer.data[4] + 5u, answer.bytes);
-    assert_int_equal(answer.data[5], 0x10); /* TPGS implicit */
+    assert_int_equal(answer.data[5], 0x18); /* TPGS implicit, 3PC */
     assert_int_equal(answer.data[6], 0x10); /* MULTIP */
     assert_int_equal(answer.data[7], 0x02); /* CMDQUE */
     assert_memory_equal(answer.data + 8, "ISCSILABVirtual Disk    0001", 28);
