@@ -155,6 +155,7 @@ static void read_field(const struct record *record, const struct field *field,
             hand_on(node, to);
         break;
     case FIELD_NAMES:
+    case FIELD_VALUES:
     case FIELD_NODE:
         hand_on(node, to);
         break;

@@ -35,6 +35,7 @@ enum field_type {
     FIELD_PART,   /* the name of a part of the topology */
     FIELD_MOMENT, /* a time expression */
     FIELD_VALUE,  /* a value that whoever reads it understands */
+    FIELD_VALUES, /* such a value, or a list of them */
     FIELD_NODE,   /* whatever it is */
 };
 
@@ -60,6 +61,7 @@ struct record {
     const char *name;     /* what one of it is called: "switch" */
     const char *title;    /* of its part of the reference page; NULL: its name */
     const char *key_word; /* what its keys are called in "unknown key 'x'"; NULL: "key" */
+    const char *names;    /* regular expression of the names of such maps; NULL: as of parts */
     const struct field *fields;
     size_t field_count;
     const char *about;

@@ -113,7 +113,7 @@ static void put_field(FILE *to, const struct field *field)
         fprintf(to,
                 "{\"type\": \"object\", \"propertyNames\": {\"pattern\": \"%s\"}, "
                 "\"additionalProperties\": ",
-                name);
+                field->record->names ? field->record->names : name);
         put_record(to, field->record, false);
         fprintf(to, "}");
         break;
@@ -130,6 +130,10 @@ static void put_field(FILE *to, const struct field *field)
             put_words(to, field->words);
         else
             fprintf(to, "{\"type\": [\"string\", \"number\"]");
+        break;
+    case FIELD_VALUES:
+        fprintf(to, "{\"type\": [\"string\", \"number\", \"array\"], "
+                    "\"items\": {\"type\": [\"string\", \"number\"]}");
         break;
     case FIELD_NODE:
         if (!field->record) {

@@ -119,6 +119,9 @@ static void put_type(FILE *to, const struct field *field)
         else
             fprintf(to, "value");
         break;
+    case FIELD_VALUES:
+        fprintf(to, "value or list of values");
+        break;
     case FIELD_NODE:
         if (field->record)
             fprintf(to, "value or map: %s", record_title(field->record));

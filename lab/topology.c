@@ -38,6 +38,17 @@ bool build_has_room(struct build *build, const struct node *at, uint32_t count, 
 
 /* ---- Switches ---- */
 
+static void check_pause(struct build *build, const struct node *map,
+                        const struct topology_switch *sw)
+{
+    const struct node *resume = node_get(map, "resume-at");
+    const struct node *at = resume ? resume : node_get(map, "pause-at");
+
+    if (at && sw->resume_at_bytes >= sw->pause_at_bytes)
+        error_help(node_error(build->errors, at, "'resume-at' must be less than 'pause-at'"),
+                   "half of it is usual");
+}
+
 static void add_switch(struct build *build, const struct node *map)
 {
     struct topology *topology = build->topology;
@@ -53,6 +64,11 @@ static void add_switch(struct build *build, const struct node *map)
         .port_count = file.port_count,
         .mtu_bytes = file.mtu_bytes > 0 ? file.mtu_bytes : build->file->defaults.mtu_bytes,
         .port_buffer_bytes = file.port_buffer_bytes,
+        .shared_buffer_bytes = file.shared_buffer_bytes,
+        .alpha_128ths = file.alpha_128ths,
+        .pause_at_bytes = file.pause_at_bytes,
+        .resume_at_bytes = file.resume_at_bytes,
+        .link_debounce_ns = file.link_debounce_ns,
         .forwarding_delay_ns = file.forwarding_delay_ns,
         .boot_time_ns = file.boot_time_ns,
         .mac_age_ns = file.mac_age_ns,
@@ -63,6 +79,10 @@ static void add_switch(struct build *build, const struct node *map)
     snprintf(sw->name, sizeof(sw->name), "%s", map->key->text);
     for (uint32_t i = 0; i < sw->port_count; i++)
         sw->cable_of_port[i] = TOPOLOGY_NONE;
+    if (sw->shared_buffer_bytes > 0 && !node_get(map, "port-buffer"))
+        sw->port_buffer_bytes = 0;
+    check_pause(build, map, sw);
+    build_add_ports(build, sw, &file);
 }
 
 /* ---- NICs ---- */
@@ -105,6 +125,7 @@ static void add_nic(struct build *build, const struct node *map, const struct ni
         .mtu_bytes = file.mtu_bytes > 0 ? file.mtu_bytes : build->file->defaults.mtu_bytes,
         .mac = file.mac,
         .transmit_queue_frames = file.transmit_queue_frames,
+        .flow_control = (enum flow_control)file.flow_control,
         .cable_index = TOPOLOGY_NONE,
     };
     snprintf(nic->name, sizeof(nic->name), "%s", map->key->text);
@@ -428,8 +449,11 @@ void topology_free(struct topology *topology)
 {
     if (!topology)
         return;
-    for (uint32_t i = 0; i < topology->switch_count; i++)
+    for (uint32_t i = 0; i < topology->switch_count; i++) {
         free(topology->switches[i].cable_of_port);
+        free(topology->switches[i].ports);
+        free(topology->switches[i].trunks);
+    }
     free(topology->about);
     free(topology->switches);
     free(topology->hosts);

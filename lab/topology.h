@@ -15,6 +15,7 @@
 #include "sim/core/error.h"
 #include "sim/net/cable.h"
 #include "sim/net/mac_addr.h"
+#include "sim/net/switch.h"
 #include "target/profile.h"
 
 #include <stdbool.h>
@@ -59,14 +60,21 @@ struct topology_switch {
     char name[NAME_BYTES];
     struct source_pos pos;
     uint32_t port_count;
-    uint32_t mtu_bytes; /* of IP packet; the frame limit is 14 more, with a VLAN tag 18 */
-    int64_t port_buffer_bytes;
+    uint32_t mtu_bytes;          /* of IP packet; the frame limit is 14 more, with a VLAN tag 18 */
+    int64_t port_buffer_bytes;   /* 0: no bound of its own beside the shared one */
+    int64_t shared_buffer_bytes; /* 0: there is none */
+    uint32_t alpha_128ths;
+    int64_t pause_at_bytes;
+    int64_t resume_at_bytes;
     int64_t forwarding_delay_ns;
     int64_t boot_time_ns;
     int64_t mac_age_ns;
     int64_t port_forwarding_delay_ns; /* from carrier to forwarding: 0 for an edge port */
+    int64_t link_debounce_ns;
     uint32_t mac_entries;
-    uint32_t *cable_of_port; /* 'port_count' indices of cables, or TOPOLOGY_NONE */
+    uint32_t *cable_of_port;          /* 'port_count' indices of cables, or TOPOLOGY_NONE */
+    struct switch_port_config *ports; /* 'port_count' of them */
+    struct vlan_set *trunks;          /* what they point to */
 };
 
 /* All NICs in one array: those of the hosts first, then those of the arrays. */
@@ -81,6 +89,7 @@ struct topology_nic {
     uint32_t mtu_bytes;
     struct mac_addr mac;
     uint32_t transmit_queue_frames;
+    enum flow_control flow_control;
     uint32_t cable_index; /* TOPOLOGY_NONE: nothing is plugged in */
 };
 
@@ -197,6 +206,12 @@ const char *topology_part_name(const struct topology *topology, struct part_ref 
                                char buffer[PART_NAME_BYTES]);
 /* Where the file has it (a port: its switch). */
 struct source_pos topology_part_pos(const struct topology *topology, struct part_ref part);
+
+/* A frame of 'vlan' leaves at one end of a cable (VLAN_NONE: a NIC sends it): the VLAN that it is
+ * in at the other end, where a NIC takes what has no tag as VLAN_DEFAULT. VLAN_NONE: it is refused
+ * at one of the ends. */
+uint32_t topology_cross(const struct topology *topology, const struct cable_end *from,
+                        const struct cable_end *to, uint32_t vlan);
 
 /* Does 'path' run over 'part': its NICs, cables, switches, ports, host or array? */
 bool topology_path_uses(const struct topology *topology, uint32_t path_index, struct part_ref part);

@@ -1,5 +1,6 @@
-/* What the pieces share that build a topology: boxes (topology.c), then sessions and cables
- * (topology_links.c), then what must hold between them (topology_checks.c).
+/* What the pieces share that build a topology: boxes (topology.c) with the ports of switches
+ * (topology_ports.c), then sessions and cables (topology_links.c), then what must hold between them
+ * (topology_checks.c, topology_fabric.c).
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 #define CABLES_MOST            20000u
 
 struct loaded_profile;
+struct switch_file;
 
 struct build {
     struct topology *topology;
@@ -45,11 +47,15 @@ uint32_t build_find_nic(const struct topology *topology, uint32_t first, uint32_
 /* "172.16.0.53/24" */
 void build_print_cidr(const struct topology_nic *nic, char text[24]);
 
+/* The ports of a switch that has 'port_count'. */
+void build_add_ports(struct build *build, struct topology_switch *sw,
+                     const struct switch_file *file);
+
 /* All sessions of all hosts; the cables of one map. */
 void build_add_paths(struct build *build);
 void build_add_cables(struct build *build, const struct node *map);
 
-/* No address twice; no name twice; no loop, and cables where they are needed. */
+/* No address twice; no name twice; no loop in any VLAN, and a way for each session. */
 void build_check_unique(struct build *build, bool is_mac);
 void build_check_names(struct build *build);
 void build_check_fabric(struct build *build);

@@ -1,4 +1,4 @@
-/* What must hold between the parts of a topology. */
+/* What must hold between the names and addresses of a topology. */
 #include "lab/topology_build.h"
 
 #include <stdio.h>
@@ -14,70 +14,6 @@ struct top_name {
     const struct node *node;
     size_t order;
 };
-
-/* Sets of parts that cables join: union by linking, with path halving. */
-static uint32_t set_of(uint32_t *parents, uint32_t i)
-{
-    while (parents[i] != i) {
-        parents[i] = parents[parents[i]];
-        i = parents[i];
-    }
-    return i;
-}
-
-static uint32_t end_number(const struct topology *topology, const struct cable_end *end)
-{
-    return end->nic_index == TOPOLOGY_NONE ? topology->nic_count + end->switch_index
-                                           : end->nic_index;
-}
-
-static const struct node *cable_node(const struct build *build, const struct topology_cable *cable)
-{
-    for (const struct node *map = build->file->cables->first; map; map = map->next)
-        if ((int)map->key->line == cable->pos.line && (int)map->key->column == cable->pos.column)
-            return map;
-    return build->file->cables;
-}
-
-void build_check_fabric(struct build *build)
-{
-    struct topology *topology = build->topology;
-    uint32_t count = topology->nic_count + topology->switch_count;
-    uint32_t *parents = mem_array(count, sizeof(uint32_t));
-
-    for (uint32_t i = 0; i < count; i++)
-        parents[i] = i;
-    for (uint32_t i = 0; i < topology->cable_count; i++) {
-        const struct topology_cable *cable = &topology->cables[i];
-        uint32_t a = set_of(parents, end_number(topology, &cable->ends[0]));
-        uint32_t b = set_of(parents, end_number(topology, &cable->ends[1]));
-
-        if (a == b)
-            error_help(node_key_error(build->errors, cable_node(build, cable),
-                                      "cable '%s' closes a loop of switches", cable->name),
-                       "no spanning tree is simulated: frames would circle for ever; remove it");
-        parents[a] = b;
-    }
-    for (uint32_t i = 0; i < topology->path_count; i++) {
-        const struct topology_path *path = &topology->paths[i];
-        const struct topology_nic *nic = &topology->nics[path->nic_index];
-        const struct topology_nic *portal = &topology->nics[path->array_nic_index];
-
-        if (nic->cable_index == TOPOLOGY_NONE || portal->cable_index == TOPOLOGY_NONE ||
-            set_of(parents, path->nic_index) == set_of(parents, path->array_nic_index))
-            continue;
-        error_help(node_warning(build->errors, build->nic_nodes[path->nic_index]->key,
-                                "no cables lead from '%s' to '%s'", nic->full_name,
-                                portal->full_name),
-                   "the session between them can never log in");
-    }
-    for (uint32_t i = 0; i < topology->nic_count; i++)
-        if (topology->nics[i].cable_index == TOPOLOGY_NONE)
-            error_help(node_warning(build->errors, build->nic_nodes[i]->key, "no cable is in '%s'",
-                                    topology->nics[i].full_name),
-                       "add one under 'cables', or remove the NIC");
-    free(parents);
-}
 
 /* qsort() has no argument for context, so what is compared is copied out. */
 struct address_of {

@@ -1,12 +1,10 @@
-/* The parts of a topology by name, and what a path runs over. */
+/* The parts of a topology by name. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lab/quantity.h"
 #include "lab/topology.h"
-#include "sim/core/mem.h"
 
 const char *part_kind_word(enum part_kind kind)
 {
@@ -116,140 +114,6 @@ struct source_pos topology_part_pos(const struct topology *topology, struct part
     return (struct source_pos){.file = NULL};
 }
 
-/* ---- The way of a path ---- */
-
-/* Follows cables from the host's NIC to the array's. There is no loop of switches, so there is at
- * most one way: a depth-first walk over switches finds it, and 'cable_to' remembers it. */
-struct walk {
-    const struct topology *topology;
-    uint32_t *cable_to; /* per switch: the cable that led there, or TOPOLOGY_NONE */
-    uint32_t *open;     /* switches still to look at */
-    uint32_t open_count;
-};
-
-static const struct cable_end *other_end(const struct topology_cable *cable, bool is_nic,
-                                         uint32_t index)
-{
-    const struct cable_end *first = &cable->ends[0];
-    bool is_first = is_nic ? first->nic_index == index : first->switch_index == index;
-
-    return is_first ? &cable->ends[1] : first;
-}
-
-static bool is_part_of_cable(const struct topology *topology, uint32_t cable_index,
-                             struct part_ref part)
-{
-    const struct topology_cable *cable = &topology->cables[cable_index];
-
-    if (part.kind == PART_CABLE)
-        return part.index == cable_index;
-    for (int i = 0; i < 2; i++) {
-        const struct cable_end *end = &cable->ends[i];
-
-        if (end->switch_index == TOPOLOGY_NONE)
-            continue;
-        if (part.kind == PART_SWITCH && end->switch_index == part.index)
-            return true;
-        if (part.kind == PART_PORT && end->switch_index == part.owner &&
-            end->port_index == part.index)
-            return true;
-    }
-    return false;
-}
-
-/* Visits what hangs on a switch; true once 'goal' is among it. */
-static bool look_around(struct walk *walk, uint32_t switch_index, uint32_t goal)
-{
-    const struct topology_switch *sw = &walk->topology->switches[switch_index];
-
-    for (uint32_t port = 0; port < sw->port_count; port++) {
-        uint32_t cable_index = sw->cable_of_port[port];
-        if (cable_index == TOPOLOGY_NONE || cable_index == walk->cable_to[switch_index])
-            continue;
-
-        const struct cable_end *end =
-            other_end(&walk->topology->cables[cable_index], false, switch_index);
-        if (end->nic_index == goal)
-            return true;
-        if (end->switch_index != TOPOLOGY_NONE &&
-            walk->cable_to[end->switch_index] == TOPOLOGY_NONE) {
-            walk->cable_to[end->switch_index] = cable_index;
-            walk->open[walk->open_count++] = end->switch_index;
-        }
-    }
-    return false;
-}
-
-static bool is_on_way(struct walk *walk, uint32_t from_nic, uint32_t to_nic, struct part_ref part)
-{
-    const struct topology *topology = walk->topology;
-    uint32_t first = topology->nics[from_nic].cable_index;
-    uint32_t last = topology->nics[to_nic].cable_index;
-
-    if (first == TOPOLOGY_NONE || last == TOPOLOGY_NONE)
-        return false;
-    if (first == last)
-        return is_part_of_cable(topology, first, part);
-
-    const struct cable_end *end = other_end(&topology->cables[first], true, from_nic);
-    if (end->switch_index == TOPOLOGY_NONE)
-        return false;
-    walk->cable_to[end->switch_index] = first;
-    walk->open[walk->open_count++] = end->switch_index;
-    while (walk->open_count > 0) {
-        uint32_t at = walk->open[--walk->open_count];
-
-        if (!look_around(walk, at, to_nic))
-            continue;
-        if (is_part_of_cable(topology, last, part))
-            return true;
-        for (uint32_t cable = walk->cable_to[at]; cable != first; cable = walk->cable_to[at]) {
-            if (is_part_of_cable(topology, cable, part))
-                return true;
-            at = other_end(&topology->cables[cable], false, at)->switch_index;
-        }
-        return is_part_of_cable(topology, first, part);
-    }
-    return false;
-}
-
-bool topology_path_uses(const struct topology *topology, uint32_t path_index, struct part_ref part)
-{
-    const struct topology_path *path = &topology->paths[path_index];
-
-    switch (part.kind) {
-    case PART_HOST:
-        return path->host_index == part.index;
-    case PART_ARRAY:
-        return path->array_index == part.index;
-    case PART_NIC:
-        return path->nic_index == part.index || path->array_nic_index == part.index;
-    case PART_PATH:
-        return path_index == part.index;
-    case PART_DISK:
-        return topology->disks[part.index].array_index == path->array_index;
-    case PART_NONE:
-        return false;
-    case PART_SWITCH:
-    case PART_PORT:
-    case PART_CABLE:
-        break;
-    }
-
-    struct walk walk = {
-        .topology = topology,
-        .cable_to = mem_array(topology->switch_count, sizeof(uint32_t)),
-        .open = mem_array(topology->switch_count, sizeof(uint32_t)),
-    };
-    for (uint32_t i = 0; i < topology->switch_count; i++)
-        walk.cable_to[i] = TOPOLOGY_NONE;
-
-    bool is_used = is_on_way(&walk, path->nic_index, path->array_nic_index, part);
-    free(walk.cable_to);
-    free(walk.open);
-    return is_used;
-}
-
 bool topology_host_sees(const struct topology *topology, uint32_t host_index, uint32_t disk_index)
 {
     const struct topology_host *host = &topology->hosts[host_index];
@@ -259,13 +123,4 @@ bool topology_host_sees(const struct topology *topology, uint32_t host_index, ui
             topology->disks[disk_index].array_index)
             return true;
     return false;
-}
-
-uint32_t topology_direct_peer(const struct topology *topology, uint32_t nic_index)
-{
-    uint32_t cable = topology->nics[nic_index].cable_index;
-
-    if (cable == TOPOLOGY_NONE)
-        return TOPOLOGY_NONE;
-    return other_end(&topology->cables[cable], true, nic_index)->nic_index;
 }

@@ -12,6 +12,61 @@
 #define MIB ((int64_t)1 << 20)
 #define TIB ((int64_t)1 << 40)
 
+static const struct word flow_controls[] = {
+    {"none", FLOW_CONTROL_NONE, "no PAUSE is sent, and none is heeded"},
+    {"honour", FLOW_CONTROL_HONOUR, "falls silent when told to"},
+    {"ask", FLOW_CONTROL_ASK, "tells its peer to fall silent"},
+    {"both", FLOW_CONTROL_BOTH, "both"},
+    {NULL, 0, NULL}};
+#define FLOW_CONTROL_FIELD(owner, given, help)                                                     \
+    {                                                                                              \
+        .key = "flow-control", .type = FIELD_WORD, MEMBER(owner, flow_control),                    \
+        .words = flow_controls, .fallback = (given), .about = (help)                               \
+    }
+
+static const struct field port_fields[] = {
+    {.key = "vlan",
+     .type = FIELD_COUNT,
+     MEMBER(struct port_file, vlan),
+     .least = VLAN_DEFAULT,
+     .most = VLAN_MOST,
+     .fallback = "1",
+     .about = "of an access port: its frames have no tag, and those with one are dropped"},
+    {.key = "trunk",
+     .type = FIELD_VALUES,
+     NODE_MEMBER(struct port_file, trunk),
+     .about = "VLANs whose frames it carries with their tags: `[10, 20-29]`, or `all`"},
+    {.key = "native",
+     .type = FIELD_COUNT,
+     MEMBER(struct port_file, native),
+     .least = VLAN_DEFAULT,
+     .most = VLAN_MOST,
+     .fallback = "1",
+     .about = "of a trunk: the VLAN whose frames have no tag; not among those of `trunk`: frames "
+              "without a tag are dropped"},
+    {.key = "blocked",
+     .type = FIELD_BOOL,
+     MEMBER(struct port_file, is_blocked),
+     .fallback = "false",
+     .about = "its link is up and it forwards nothing, as a spanning tree leaves one port of a "
+              "ring"},
+    FLOW_CONTROL_FIELD(struct port_file, NULL,
+                       "what it does with PAUSE (802.3x); default: that of its switch"),
+};
+const struct record port_record = {
+    .name = "port-settings",
+    .title = "settings of switch ports",
+    .names = "^[0-9]+(-[0-9]+)?$",
+    .fields = port_fields,
+    .field_count = ARRAY_SIZE(port_fields),
+    .about = "Of one port or of a range, by number: `{1-8: {vlan: 10}, 24: {trunk: [10, 20]}}`. "
+             "Ports that are not named are access ports of VLAN 1.",
+};
+
+static const struct word alphas[] = {{"1/8", 16, NULL}, {"1/4", 32, NULL}, {"1/2", 64, NULL},
+                                     {"1", 128, NULL},  {"2", 256, NULL},  {"4", 512, NULL},
+                                     {"8", 1024, NULL}, {NULL, 0, NULL}};
+
 static const struct field switch_fields[] = {
     {.key = "ports",
      .type = FIELD_COUNT,
@@ -33,7 +88,41 @@ static const struct field switch_fields[] = {
      .least = 16 * KIB,
      .most = 1024 * MIB,
      .fallback = "512 KiB",
-     .about = "queue of each port; what does not fit is dropped"},
+     .about =
+         "queue of each port; what does not fit is dropped; beside `shared-buffer` there is no "
+         "such bound unless it is given"},
+    {.key = "shared-buffer",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SIZE,
+     MEMBER(struct switch_file, shared_buffer_bytes),
+     .least = 64 * KIB,
+     .most = 16384 * MIB,
+     .about =
+         "one memory for the queues of all ports; what does not fit is dropped; default: there "
+         "is none"},
+    {.key = "buffer-alpha",
+     .type = FIELD_WORD,
+     MEMBER(struct switch_file, alpha_128ths),
+     .words = alphas,
+     .fallback = "1",
+     .about = "of the shared buffer: a port's queue may grow to so many times what is still free"},
+    FLOW_CONTROL_FIELD(struct switch_file, "none", "what its ports do with PAUSE (802.3x)"),
+    {.key = "pause-at",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SIZE,
+     MEMBER(struct switch_file, pause_at_bytes),
+     .least = 2 * KIB,
+     .most = 1024 * MIB,
+     .fallback = "64 KiB",
+     .about = "when more than that waits which came in by one port, its peer is asked for silence"},
+    {.key = "resume-at",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SIZE,
+     MEMBER(struct switch_file, resume_at_bytes),
+     .least = 1 * KIB,
+     .most = 1024 * MIB,
+     .fallback = "32 KiB",
+     .about = "when no more than that waits, it may send again"},
     {.key = "forwarding-delay",
      .type = FIELD_QUANTITY,
      .quantity = QUANTITY_SPAN,
@@ -62,7 +151,14 @@ static const struct field switch_fields[] = {
      .least = 1,
      .most = 1000000,
      .fallback = "16384",
-     .about = "size of its MAC table"},
+     .about = "size of its MAC table; full, it learns nothing new, and floods"},
+    {.key = "link-debounce",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct switch_file, link_debounce_ns),
+     .most = SECONDS(60),
+     .fallback = "0 s",
+     .about = "a change of carrier at a port must last so long to count"},
     {.key = "port-forwarding-delay",
      .type = FIELD_QUANTITY,
      .quantity = QUANTITY_SPAN,
@@ -70,6 +166,11 @@ static const struct field switch_fields[] = {
      .most = SECONDS(3600),
      .fallback = "0 s",
      .about = "from carrier to forwarding: 0 s for an edge port, 30 s for classic spanning tree"},
+    {.key = "port-settings",
+     .type = FIELD_NAMED,
+     NODE_MEMBER(struct switch_file, port_settings),
+     .record = &port_record,
+     .about = "VLANs, blocking and flow control, by port: `{24: {trunk: [10, 20]}}`"},
 };
 const struct record switch_record = {
     .name = "switch",
@@ -100,6 +201,9 @@ static const struct field nic_fields[] = {
      .most = 65536,
      .fallback = "256",
      .about = "frames that wait in the NIC; when full, it pushes back on TCP"},
+    FLOW_CONTROL_FIELD(struct nic_file, "honour",
+                       "what it does with PAUSE (802.3x); it takes all that comes, so it never has "
+                       "to ask"),
 };
 const struct record nic_record = {
     .name = "NIC",

@@ -28,11 +28,26 @@ struct switch_file {
     uint32_t port_count;
     uint32_t mtu_bytes; /* 0: the default of the file */
     int64_t port_buffer_bytes;
+    int64_t shared_buffer_bytes;
+    uint32_t alpha_128ths;
+    uint32_t flow_control;
+    int64_t pause_at_bytes;
+    int64_t resume_at_bytes;
     int64_t forwarding_delay_ns;
     int64_t boot_time_ns;
     int64_t mac_age_ns;
     int64_t port_forwarding_delay_ns;
+    int64_t link_debounce_ns;
     uint32_t mac_entries;
+    const struct node *port_settings;
+};
+
+struct port_file {
+    uint32_t vlan;
+    const struct node *trunk; /* NULL: an access port */
+    uint32_t native;
+    bool is_blocked;
+    uint32_t flow_control;
 };
 
 struct nic_file {
@@ -40,6 +55,7 @@ struct nic_file {
     uint32_t mtu_bytes;
     struct mac_addr mac; /* all zero: made from the address */
     uint32_t transmit_queue_frames;
+    uint32_t flow_control;
 };
 
 struct session_file {
@@ -83,6 +99,7 @@ struct cable_file {
 
 extern const struct record topology_record;
 extern const struct record switch_record;
+extern const struct record port_record;
 extern const struct record host_record;
 extern const struct record nic_record;
 extern const struct record session_record;

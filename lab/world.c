@@ -90,7 +90,13 @@ static void add_switches(struct world *w)
                            .name = sw->name,
                            .port_count = sw->port_count,
                            .mtu_bytes = sw->mtu_bytes,
+                           .ports = sw->ports,
                            .port_buffer_bytes = (uint64_t)sw->port_buffer_bytes,
+                           .shared_buffer_bytes = (uint64_t)sw->shared_buffer_bytes,
+                           .alpha_128ths = sw->alpha_128ths,
+                           .pause_at_bytes = (uint64_t)sw->pause_at_bytes,
+                           .resume_at_bytes = (uint64_t)sw->resume_at_bytes,
+                           .link_debounce_ns = sw->link_debounce_ns,
                            .forwarding_delay_ns = sw->forwarding_delay_ns,
                            .boot_ns = sw->boot_time_ns,
                            .port_forwarding_delay_ns = sw->port_forwarding_delay_ns,
@@ -110,7 +116,8 @@ static void add_nics(struct world *w)
         struct nic_config config = {.name = nic->full_name,
                                     .mac = nic->mac,
                                     .mtu_bytes = nic->mtu_bytes,
-                                    .queue_frames = nic->transmit_queue_frames};
+                                    .queue_frames = nic->transmit_queue_frames,
+                                    .flow_control = nic->flow_control};
 
         config.link_debounce_ns = nic->is_array_nic
                                       ? t->arrays[nic->owner_index].profile.link_debounce_ns
@@ -141,6 +148,7 @@ static void add_cables(struct world *w)
                            .rate_bits_per_s = cable->rate_bits_per_s,
                            .length_m = cable->length_m,
                            .delay_ns = cable->delay_ns,
+                           .one_way = cable->one_way,
                        });
     }
 }

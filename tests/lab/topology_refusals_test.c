@@ -400,7 +400,65 @@ static struct change_row refused[] = {
      "t.yaml:32:3: error: cable 'isl-2' closes a loop of switches\n"
      "   32 |   isl-2: {from: switch-1.5, to: switch-2.5}\n"
      "      |   ^^^^^\n"
-     "      = help: no spanning tree is simulated: frames would circle for ever; remove it\n"},
+     "      = help: no spanning tree is simulated: frames would circle for ever; remove it, or "
+     "block a port of the ring: 'port-settings: {5: {blocked: true}}'\n"},
+    {"a port-settings of no port", "mtu: 9216", "port-settings: {9: {vlan: 10}}",
+     "t.yaml:7:40: error: 'switch-2' has no ports '9'\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {9: {vlan: 10}}}\n"
+     "      |                                        ^\n"
+     "      = help: its ports are 1 to 8; write 7 or 2-8\n"},
+    {"a range of ports the wrong way round", "mtu: 9216", "port-settings: {8-2: {vlan: 10}}",
+     "t.yaml:7:40: error: 'switch-2' has no ports '8-2'\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {8-2: {vlan: 10}}}\n"
+     "      |                                        ^^^\n"
+     "      = help: its ports are 1 to 8; write 7 or 2-8\n"},
+    {"a port that is set twice", "mtu: 9216", "port-settings: {1-4: {vlan: 10}, 4: {vlan: 20}}",
+     "t.yaml:7:57: error: port 4 is set twice\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {1-4: {vlan: 10}, 4: {vlan: 20}}}\n"
+     "      |                                                         ^\n"
+     "      = help: name each port once\n"},
+    {"a VLAN past the last", "mtu: 9216", "port-settings: {8: {vlan: 4095}}",
+     "t.yaml:7:50: error: 'vlan' must be 1 to 4094, not 4095\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {8: {vlan: 4095}}}\n"
+     "      |                                                  ^^^^\n"
+     "      = help: choose a value in that range\n"},
+    {"a trunk with what is no VLAN", "mtu: 9216", "port-settings: {8: {trunk: [10, 20-4095]}}",
+     "t.yaml:7:56: error: '20-4095' is no VLAN\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {8: {trunk: [10, 20-4095]}}}\n"
+     "      |                                                        ^^^^^^^\n"
+     "      = help: write a number from 1 to 4094, or a range like 10-20\n"},
+    {"a trunk of nothing", "mtu: 9216", "port-settings: {8: {trunk: []}}",
+     "t.yaml:7:51: error: 'trunk' names no VLAN\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {8: {trunk: []}}}\n"
+     "      |                                                   ^\n"
+     "      = help: write those that it carries: [10, 20], or 'all'\n"},
+    {"a native VLAN that the trunk does not carry", "mtu: 9216",
+     "port-settings: {8: {trunk: 10, native: 5}}",
+     "t.yaml:7:63: error: the trunk does not carry VLAN 5\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {8: {trunk: 10, native: 5}}}\n"
+     "      |                                                               ^\n"
+     "      = help: name it in 'trunk', too, or leave 'native' out: frames without a tag are then "
+     "dropped\n"},
+    {"an access VLAN of a trunk", "mtu: 9216", "port-settings: {8: {trunk: all, vlan: 5}}",
+     "t.yaml:7:56: error: 'vlan' is for an access port\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {8: {trunk: all, vlan: 5}}}\n"
+     "      |                                                        ^^^^\n"
+     "      = help: the VLAN of a trunk's frames without a tag is its 'native'\n"},
+    {"a native VLAN of an access port", "mtu: 9216", "port-settings: {8: {native: 5}}",
+     "t.yaml:7:44: error: 'native' is for a trunk\n"
+     "    7 |   switch-2: {ports: 8, port-settings: {8: {native: 5}}}\n"
+     "      |                                            ^^^^^^\n"
+     "      = help: the one VLAN of an access port is its 'vlan'\n"},
+    {"a switch that resumes before it pauses", "mtu: 9216", "pause-at: 32 KiB",
+     "t.yaml:7:34: error: 'resume-at' must be less than 'pause-at'\n"
+     "    7 |   switch-2: {ports: 8, pause-at: 32 KiB}\n"
+     "      |                                  ^^^^^^\n"
+     "      = help: half of it is usual\n"},
+    {"a threshold that no switch chip has", "mtu: 9216", "buffer-alpha: 3",
+     "t.yaml:7:38: error: unknown buffer-alpha '3'\n"
+     "    7 |   switch-2: {ports: 8, buffer-alpha: 3}\n"
+     "      |                                      ^\n"
+     "      = help: did you mean '1'?\n"},
     {"too many hosts", "count: 2", "count: 1001",
      "t.yaml:16:12: error: 'count' must be 1 to 1000, not 1001\n"
      "   16 |     count: 1001\n"
@@ -437,6 +495,20 @@ static struct change_row warned[] = {
      "   11 |     nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24}}\n"
      "      |                                            ^^^^^^\n"
      "      = help: the session between them can never log in\n"},
+    {"a session whose ends are in different VLANs is worth a warning", "mtu: 9216",
+     "port-settings: {8: {vlan: 10}}",
+     "t.yaml:11:44: warning: no VLAN leads from 'hv1.iscsi2' to 'san1.port-b'\n"
+     "   11 |     nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24}}\n"
+     "      |                                            ^^^^^^\n"
+     "      = help: the session between them can never log in: look at 'port-settings' along the "
+     "way\n"},
+    {"a session over a blocked port is worth a warning", "mtu: 9216",
+     "port-settings: {8: {blocked: true}}",
+     "t.yaml:11:44: warning: no VLAN leads from 'hv1.iscsi2' to 'san1.port-b'\n"
+     "   11 |     nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24}}\n"
+     "      |                                            ^^^^^^\n"
+     "      = help: the session between them can never log in: look at 'port-settings' along the "
+     "way\n"},
 };
 
 static void tells_what_is_wrong(void **state)

@@ -1,0 +1,196 @@
+/* The way of a path through the fabric: which cables and switches its frames cross, VLAN by VLAN.
+ */
+#include <stdlib.h>
+
+#include "lab/topology.h"
+#include "sim/core/mem.h"
+
+/* One step on the way: in a switch, in a VLAN. No VLAN has a loop of switches, so there is at most
+ * one way, and looking at each step once finds it. */
+struct way_step {
+    uint32_t switch_index;
+    uint32_t vlan;
+    uint32_t cable_index; /* that led here */
+    uint32_t before;      /* the step that it came from */
+};
+
+struct way {
+    const struct topology *topology;
+    struct way_step *steps; /* owned */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+static const struct switch_port_config *port_at(const struct topology *topology,
+                                                const struct cable_end *end)
+{
+    return &topology->switches[end->switch_index].ports[end->port_index];
+}
+
+uint32_t topology_cross(const struct topology *topology, const struct cable_end *from,
+                        const struct cable_end *to, uint32_t vlan)
+{
+    uint32_t tag = VLAN_NONE;
+
+    if (from->nic_index == TOPOLOGY_NONE) {
+        const struct switch_port_config *port = port_at(topology, from);
+
+        if (port->is_blocked || !vlan_port_carries(&port->vlan, vlan))
+            return VLAN_NONE;
+        if (vlan_port_tags(&port->vlan, vlan))
+            tag = vlan;
+    }
+    if (to->nic_index != TOPOLOGY_NONE)
+        return tag == VLAN_NONE ? VLAN_DEFAULT : VLAN_NONE;
+    const struct switch_port_config *port = port_at(topology, to);
+
+    return port->is_blocked ? VLAN_NONE : vlan_port_takes(&port->vlan, tag);
+}
+
+static void step_to(struct way *way, const struct way_step *step)
+{
+    for (uint32_t i = 0; i < way->count; i++)
+        if (way->steps[i].switch_index == step->switch_index && way->steps[i].vlan == step->vlan)
+            return;
+    if (way->count == way->capacity) {
+        way->capacity = way->capacity ? way->capacity * 2 : 8;
+        way->steps = mem_resize(way->steps, way->capacity, sizeof(*way->steps));
+    }
+    way->steps[way->count++] = *step;
+}
+
+/* Which of its ends is in NIC 'index', or in port 'port' of switch 'index'? */
+static unsigned end_in_nic(const struct topology_cable *cable, uint32_t nic_index)
+{
+    return cable->ends[0].nic_index == nic_index ? 0 : 1;
+}
+
+static unsigned end_in_port(const struct topology_cable *cable, uint32_t switch_index,
+                            uint32_t port_index)
+{
+    return cable->ends[0].switch_index == switch_index && cable->ends[0].port_index == port_index
+               ? 0
+               : 1;
+}
+
+/* Goes on from step 'at' by every port; true: one leads to the NIC 'goal'. */
+static bool look_around(struct way *way, uint32_t at, uint32_t goal)
+{
+    const struct topology *topology = way->topology;
+    uint32_t switch_index = way->steps[at].switch_index;
+    const struct topology_switch *sw = &topology->switches[switch_index];
+
+    for (uint32_t port = 0; port < sw->port_count; port++) {
+        uint32_t cable_index = sw->cable_of_port[port];
+
+        if (cable_index == TOPOLOGY_NONE || cable_index == way->steps[at].cable_index)
+            continue;
+        const struct topology_cable *cable = &topology->cables[cable_index];
+        unsigned end = end_in_port(cable, switch_index, port);
+        const struct cable_end *far = &cable->ends[1 - end];
+        uint32_t vlan = topology_cross(topology, &cable->ends[end], far, way->steps[at].vlan);
+
+        if (vlan == VLAN_NONE)
+            continue;
+        if (far->nic_index == goal)
+            return true;
+        if (far->switch_index != TOPOLOGY_NONE)
+            step_to(way, &(struct way_step){far->switch_index, vlan, cable_index, at});
+    }
+    return false;
+}
+
+static bool is_part_of_cable(const struct topology *topology, uint32_t cable_index,
+                             struct part_ref part)
+{
+    const struct topology_cable *cable = &topology->cables[cable_index];
+
+    if (part.kind == PART_CABLE)
+        return part.index == cable_index;
+    for (int i = 0; i < 2; i++) {
+        const struct cable_end *end = &cable->ends[i];
+
+        if (end->switch_index == TOPOLOGY_NONE)
+            continue;
+        if (part.kind == PART_SWITCH && end->switch_index == part.index)
+            return true;
+        if (part.kind == PART_PORT && end->switch_index == part.owner &&
+            end->port_index == part.index)
+            return true;
+    }
+    return false;
+}
+
+/* 'part' is a switch, a port or a cable. */
+static bool is_on_way(struct way *way, uint32_t from_nic, uint32_t to_nic, struct part_ref part)
+{
+    const struct topology *topology = way->topology;
+    uint32_t first = topology->nics[from_nic].cable_index;
+    uint32_t last = topology->nics[to_nic].cable_index;
+
+    if (first == TOPOLOGY_NONE || last == TOPOLOGY_NONE)
+        return false;
+    if (first == last)
+        return is_part_of_cable(topology, first, part);
+    const struct topology_cable *cable = &topology->cables[first];
+    unsigned end = end_in_nic(cable, from_nic);
+    const struct cable_end *far = &cable->ends[1 - end];
+
+    if (far->switch_index == TOPOLOGY_NONE)
+        return false;
+    uint32_t vlan = topology_cross(topology, &cable->ends[end], far, VLAN_NONE);
+
+    if (vlan == VLAN_NONE)
+        return false;
+    step_to(way, &(struct way_step){far->switch_index, vlan, first, TOPOLOGY_NONE});
+    for (uint32_t at = 0; at < way->count; at++) {
+        if (!look_around(way, at, to_nic))
+            continue;
+        bool is_part = is_part_of_cable(topology, last, part);
+
+        for (uint32_t step = at; step != TOPOLOGY_NONE && !is_part; step = way->steps[step].before)
+            is_part = is_part_of_cable(topology, way->steps[step].cable_index, part);
+        return is_part;
+    }
+    return false;
+}
+
+bool topology_path_uses(const struct topology *topology, uint32_t path_index, struct part_ref part)
+{
+    const struct topology_path *path = &topology->paths[path_index];
+
+    switch (part.kind) {
+    case PART_HOST:
+        return path->host_index == part.index;
+    case PART_ARRAY:
+        return path->array_index == part.index;
+    case PART_NIC:
+        return path->nic_index == part.index || path->array_nic_index == part.index;
+    case PART_PATH:
+        return path_index == part.index;
+    case PART_DISK:
+        return topology->disks[part.index].array_index == path->array_index;
+    case PART_NONE:
+        return false;
+    case PART_SWITCH:
+    case PART_PORT:
+    case PART_CABLE:
+        break;
+    }
+    struct way way = {.topology = topology};
+    bool is_used = is_on_way(&way, path->nic_index, path->array_nic_index, part);
+
+    free(way.steps);
+    return is_used;
+}
+
+uint32_t topology_direct_peer(const struct topology *topology, uint32_t nic_index)
+{
+    uint32_t cable_index = topology->nics[nic_index].cable_index;
+
+    if (cable_index == TOPOLOGY_NONE)
+        return TOPOLOGY_NONE;
+    const struct topology_cable *cable = &topology->cables[cable_index];
+
+    return cable->ends[1 - end_in_nic(cable, nic_index)].nic_index;
+}
