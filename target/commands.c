@@ -105,6 +105,13 @@ static const struct command maintenance_in_actions[] = {
               start_report_tmfs, .usage = USAGE12(0xa3, 0x1f, 0x80, 0, 0, 0, LBA32, 0, 0)},
 };
 
+static const struct command maintenance_out_actions[] = {
+    [0x0a] = {"SET TARGET PORT GROUPS", 12, ACCESS_ANY,
+              IN_STANDBY | IN_UNAVAILABLE | NEEDS_EXPLICIT_TPGS, start_set_groups,
+              .data_out_bytes = set_groups_data_bytes,
+              .usage = USAGE12(0xa4, 0x1f, 0, 0, 0, 0, LBA32, 0, 0)},
+};
+
 #define ACTIONS(table) .actions = (table), .action_count = ARRAY_SIZE(table)
 
 static const struct command commands[256] = {
@@ -196,6 +203,7 @@ static const struct command commands[256] = {
     [0xa0] = {"REPORT LUNS", 12, ACCESS_ANY, ALWAYS, start_report_luns,
               .usage = USAGE12(0xa0, 0, 0xff, 0, 0, 0, LBA32, 0, 0)},
     [0xa3] = {"MAINTENANCE IN", 12, ACTIONS(maintenance_in_actions)},
+    [0xa4] = {"MAINTENANCE OUT", 12, ACTIONS(maintenance_out_actions)},
     [0xa8] = {"READ(12)", 12, ACCESS_READ, NEEDS_MEDIUM, start_read,
               .usage = USAGE12(0xa8, 0x18, LBA32, LBA32, 0x1f, 0)},
     [0xaa] = {"WRITE(12)", 12, ACCESS_WRITE, NEEDS_MEDIUM, start_write,
@@ -235,6 +243,8 @@ bool command_is_offered(const struct lun *lun, const struct command *command)
     if (command->rules & NEEDS_THIN && !lun->is_thin)
         return false;
     if (command->rules & NEEDS_TPGS && lun->device->tpgs == 0)
+        return false;
+    if (command->rules & NEEDS_EXPLICIT_TPGS && !(lun->device->tpgs & TPGS_EXPLICIT))
         return false;
     return command->name != NULL;
 }
@@ -300,7 +310,7 @@ enum task_step command_run(struct lun *lun, struct scsi_task *task)
     bool is_known = false;
     const struct command *command = command_find(task->cdb, &is_known);
 
-    if (command && command->rules & (NEEDS_THIN | NEEDS_TPGS) &&
+    if (command && command->rules & (NEEDS_THIN | NEEDS_TPGS | NEEDS_EXPLICIT_TPGS) &&
         !command_is_offered(lun, command)) {
         is_known = command != command_of_opcode(task->cdb[0]);
         command = NULL;

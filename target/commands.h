@@ -16,6 +16,7 @@ enum command_rule {
     NEEDS_MEDIUM = 1 << 4,
     NEEDS_THIN = 1 << 5, /* unknown on a fully provisioned unit */
     NEEDS_TPGS = 1 << 6, /* unknown without asymmetric access */
+    NEEDS_EXPLICIT_TPGS = 1 << 7,
 };
 
 struct command {

@@ -518,9 +518,10 @@ enum task_step start_copy_status(struct lun *lun, struct scsi_task *task)
     return task_reply(task, lun->device->pool, data, sizeof(data), get_be32(task->cdb + 10));
 }
 
+static const uint8_t implemented[] = {SEGMENT_BLOCKS, SEGMENT_BYTES, CSCD_BY_ID};
+
 enum task_step start_copy_parameters(struct lun *lun, struct scsi_task *task)
 {
-    static const uint8_t implemented[] = {SEGMENT_BLOCKS, SEGMENT_BYTES, CSCD_BY_ID};
     uint8_t data[44 + sizeof(implemented)] = {0};
 
     put_be32(data, sizeof(data) - 4);
@@ -535,4 +536,45 @@ enum task_step start_copy_parameters(struct lun *lun, struct scsi_task *task)
     data[43] = sizeof(implemented);
     memcpy(data + 44, implemented, sizeof(implemented));
     return task_reply(task, lun->device->pool, data, sizeof(data), get_be32(task->cdb + 10));
+}
+
+/* A descriptor of page 8Fh: its type, and its length in whole words. Returns where its value goes;
+ * the bytes are zero. */
+static uint8_t *describe(uint8_t *to, size_t *at, uint16_t type, size_t value_bytes)
+{
+    uint8_t *value = to + *at + 4;
+
+    value_bytes = (value_bytes + 3) / 4 * 4;
+    memset(value - 4, 0, 4 + value_bytes);
+    put_be16(value - 4, type);
+    put_be16(value - 2, (uint16_t)value_bytes);
+    *at += 4 + value_bytes;
+    assert(*at <= COPY_DESCRIPTION_BYTES);
+    return value;
+}
+
+size_t copy_describe(uint8_t *to)
+{
+    /* Operation code, number of service actions, service actions. */
+    static const uint8_t commands[] = {
+        SCSI_EXTENDED_COPY, 1, 0x00, SCSI_RECEIVE_COPY_RESULTS, 2, 0x00, 0x03};
+    size_t at = 0;
+    uint8_t *value = describe(to, &at, 0x0001, 1 + sizeof(commands)); /* supported commands */
+
+    value[0] = sizeof(commands);
+    memcpy(value + 1, commands, sizeof(commands));
+    value = describe(to, &at, 0x0004, 28); /* parameter data */
+    put_be16(value + 4, MOST_CSCDS);
+    put_be16(value + 6, MOST_SEGMENTS);
+    put_be32(value + 8, MOST_LIST_BYTES);
+    value = describe(to, &at, 0x0008, 1 + sizeof(implemented)); /* supported descriptors */
+    value[0] = sizeof(implemented);
+    memcpy(value + 1, implemented, sizeof(implemented));
+    describe(to, &at, 0x000c, 2); /* supported CSCD identifiers: none beyond the list's own */
+    value = describe(to, &at, 0x8001, 32); /* general copy operations */
+    put_be32(value, COPY_MOST_KEPT);
+    put_be32(value + 4, COPY_MOST_KEPT);
+    put_be32(value + 8, MOST_SEGMENT_BYTES);
+    value[12] = 9; /* granularity: 512 bytes */
+    return at;
 }

@@ -48,6 +48,9 @@ enum alua_state {
 
 const char *alua_state_word(enum alua_state state);
 
+#define TPGS_IMPLICIT 1u
+#define TPGS_EXPLICIT 2u
+
 /* A SCSI target port: for iSCSI, target name and portal group tag (RFC 7143, 4.4). */
 struct port_config {
     uint16_t portal_group_tag;
@@ -62,7 +65,7 @@ struct device_config {
     const char *revision;            /* up to 4 */
     const struct port_config *ports; /* copied; 1 to DEVICE_MAX_PORTS */
     size_t port_count;
-    uint8_t tpgs; /* TPGS of INQUIRY: 0 none, 1 implicit */
+    uint8_t tpgs; /* TPGS of INQUIRY: 0 none, 1 implicit, 2 explicit, 3 both */
     enum plant plant;
 };
 

@@ -6,7 +6,7 @@
 #include "sim/core/bytes.h"
 #include "target/start.h"
 
-#define MOST_BYTES     1024u
+#define MOST_BYTES     (DEVICE_MAX_PORTS * (16u + DEVICE_NAME_BYTES + 16u) + 4u) /* of page 88h */
 #define NO_UNIT        0x7fu /* qualifier 011b, type 1Fh: no such logical unit */
 #define STANDARD_BYTES 96u
 #define VERSION_SPC4   6u
@@ -88,12 +88,20 @@ static void put_name(struct writer *out, enum association association, const cha
     put_designator(out, association, UTF8, DESIGNATOR_SCSI_NAME, padded, (bytes + 3) / 4 * 4);
 }
 
+/* The name of an iSCSI target port (RFC 7143, 4.4): target name and portal group tag. */
+static void put_port_name(struct writer *out, const struct device *device, const struct port *port)
+{
+    char name[DEVICE_NAME_BYTES + 16];
+
+    snprintf(name, sizeof(name), "%s,t,0x%04x", device->target_name, port->config.portal_group_tag);
+    put_name(out, OF_PORT, name);
+}
+
 static void put_identification(struct writer *out, const struct lun *lun,
                                const struct scsi_task *task)
 {
     const struct device *device = lun->device;
     const struct port *port = task->nexus->port;
-    char port_name[DEVICE_NAME_BYTES + 16];
     uint8_t vendor_id[8 + LUN_SERIAL_BYTES];
     uint8_t value[8] = {0};
 
@@ -106,9 +114,7 @@ static void put_identification(struct writer *out, const struct lun *lun,
     put_designator(out, OF_PORT, BINARY, DESIGNATOR_RELATIVE_PORT, value, 4);
     put_be32(value, port->group->id);
     put_designator(out, OF_PORT, BINARY, DESIGNATOR_PORT_GROUP, value, 4);
-    snprintf(port_name, sizeof(port_name), "%s,t,0x%04x", device->target_name,
-             port->config.portal_group_tag);
-    put_name(out, OF_PORT, port_name);
+    put_port_name(out, device, port);
     put_name(out, OF_DEVICE, device->target_name);
 }
 
@@ -123,6 +129,28 @@ static void put_extended(struct writer *out, const struct lun *lun, const struct
         to[6] = 0x01; /* V_SUP */
     to[7] = 0x01;     /* LUICLR */
     out->bytes = 64;
+}
+
+/* SPC-4, 7.8.14: every target port with its name, so that a host sees all paths from one. */
+static void put_ports(struct writer *out, const struct lun *lun, const struct scsi_task *task)
+{
+    const struct device *device = lun->device;
+
+    (void)task;
+    for (size_t i = 0; i < device->port_count; i++) {
+        size_t at = out->bytes;
+
+        put_be16(out->data + at + 2, device->ports[i].config.relative_port_id);
+        out->bytes += 12; /* no initiator port transport identifier */
+        put_port_name(out, device, &device->ports[i]);
+        put_be16(out->data + at + 10, (uint16_t)(out->bytes - at - 12));
+    }
+}
+
+static void put_copy(struct writer *out, const struct lun *lun, const struct scsi_task *task)
+{
+    (void)lun, (void)task;
+    out->bytes += copy_describe(out->data + out->bytes);
 }
 
 /* SBC-3, 6.6.4. */
@@ -175,9 +203,9 @@ static const struct vital_page {
     uint8_t code;
     void (*put)(struct writer *out, const struct lun *lun, const struct scsi_task *task);
 } vital_pages[] = {
-    {0x00, put_page_list},    {0x80, put_serial}, {0x83, put_identification},
-    {0x86, put_extended},     {0xb0, put_limits}, {0xb1, put_characteristics},
-    {0xb2, put_provisioning},
+    {0x00, put_page_list}, {0x80, put_serial},          {0x83, put_identification},
+    {0x86, put_extended},  {0x88, put_ports},           {0x8f, put_copy},
+    {0xb0, put_limits},    {0xb1, put_characteristics}, {0xb2, put_provisioning},
 };
 
 static void put_page_list(struct writer *out, const struct lun *lun, const struct scsi_task *task)

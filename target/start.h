@@ -75,6 +75,13 @@ enum task_step start_extended_copy(struct lun *lun, struct scsi_task *task);
 uint64_t extended_copy_data_bytes(const struct lun *lun, const uint8_t *cdb);
 enum task_step start_copy_status(struct lun *lun, struct scsi_task *task);
 enum task_step start_copy_parameters(struct lun *lun, struct scsi_task *task);
+/* The descriptors of VPD page 8Fh (SPC-4, 7.8.17), at most COPY_DESCRIPTION_BYTES; returns them. */
+#define COPY_DESCRIPTION_BYTES 128u
+size_t copy_describe(uint8_t *to);
+
+/* alua.c */
+enum task_step start_set_groups(struct lun *lun, struct scsi_task *task);
+uint64_t set_groups_data_bytes(const struct lun *lun, const uint8_t *cdb);
 
 /* sanitize.c */
 enum task_step start_sanitize_overwrite(struct lun *lun, struct scsi_task *task);

@@ -351,6 +351,49 @@ static void every_listed_command_answers_for_itself(void **state)
     array_free(&array);
 }
 
+/* SET TARGET PORT GROUPS with the states of groups 'a' and 'b'. */
+static uint32_t set_groups(struct array *array, uint8_t state_a, uint8_t group_a, uint8_t state_b,
+                           uint8_t group_b)
+{
+    uint8_t list[12] = {[4] = state_a, [7] = group_a, [8] = state_b, [11] = group_b};
+
+    return array_end_of(array, array->a, (uint8_t[16]){0xa4, 0x0a, [9] = sizeof(list)}, list,
+                        sizeof(list));
+}
+
+static void a_host_moves_port_groups_where_it_may(void **state)
+{
+    static struct answer groups;
+    struct array array;
+    (void)state;
+
+    array_new_with(&array, &(struct array_setup){.tpgs = TPGS_EXPLICIT | TPGS_IMPLICIT});
+    /* All or nothing: a bad descriptor behind a good one changes nothing. */
+    assert_int_equal(set_groups(&array, ALUA_STANDBY, 1, ALUA_TRANSITIONING, 2), CHECK(5, 0x2600));
+    assert_int_equal(set_groups(&array, ALUA_STANDBY, 1, ALUA_STANDBY, 9), CHECK(5, 0x2600));
+    assert_int_equal(set_groups(&array, ALUA_STANDBY, 1, ALUA_ACTIVE_OPTIMIZED, 1),
+                     CHECK(5, 0x2600));
+    assert_int_equal(array_test_unit(&array, array.b), 0);
+    assert_int_equal(set_groups(&array, ALUA_STANDBY, 1, ALUA_ACTIVE_NON_OPTIMIZED, 2), 0);
+    assert_int_equal(array_test_unit(&array, array.a), 0); /* the sender knows */
+    assert_int_equal(array_test_unit(&array, array.b), CHECK(6, 0x2a06));
+    assert_int_equal(array_end_of(&array, array.a, (uint8_t[16]){0x28, [8] = 1}, NULL, 0),
+                     CHECK(2, 0x040b));
+    array_do(&array, array.b, (uint8_t[16]){0xa3, 0x0a, [9] = 255}, NULL, 0, 255, &groups);
+    assert_int_equal(groups.data[4] & 0x0f, ALUA_STANDBY);
+    assert_int_equal(groups.data[4 + 5], 1); /* by SET TARGET PORT GROUPS */
+    assert_int_equal(groups.data[4 + 12] & 0x0f, ALUA_ACTIVE_NON_OPTIMIZED);
+    /* From the standby path it goes back. */
+    assert_int_equal(set_groups(&array, ALUA_ACTIVE_OPTIMIZED, 1, ALUA_STANDBY, 2), 0);
+    assert_int_equal(array_end_of(&array, array.a, (uint8_t[16]){0x28, [8] = 1}, NULL, 0), 0);
+    assert_int_equal(array_end_of(&array, array.a, (uint8_t[16]){0xa4, 0x0a, [9] = 6}, "123456", 6),
+                     CHECK(5, 0x1a00));
+    array_free(&array);
+    array_new(&array); /* implicit only */
+    assert_int_equal(set_groups(&array, ALUA_STANDBY, 1, ALUA_STANDBY, 2), BAD_FIELD);
+    array_free(&array);
+}
+
 int main(void)
 {
     TEST_ROWS(rows, ends_as_it_should);
@@ -362,5 +405,6 @@ int main(void)
     TEST_ROWS(state_rows, a_port_group_state_lets_some_commands_through);
     TEST(the_medium_comes_and_goes_unless_prevented);
     TEST(every_listed_command_answers_for_itself);
+    TEST(a_host_moves_port_groups_where_it_may);
     return TEST_RUN("target.commands");
 }

@@ -63,6 +63,67 @@ static const uint8_t *designator(const struct answer *answer, unsigned associati
     return NULL;
 }
 
+/* VPD 88h from one path names the port of the other, as 83h does there. */
+static void every_port_is_seen_from_one(void **state)
+{
+    static struct answer ports;
+    static struct answer other;
+    struct array array;
+    (void)state;
+
+    array_new(&array);
+    inquire(&array, array.a, 0x88, &ports);
+    inquire(&array, array.b, 0x83, &other);
+    size_t at = 4 + 12u + get_be16(ports.data + 4 + 10);
+    const uint8_t *name = designator(&other, 1, 8);
+
+    assert_int_equal(get_be16(ports.data + 4 + 2), 1);
+    assert_int_equal(get_be16(ports.data + at + 2), 2);
+    assert_int_equal(at + 12 + get_be16(ports.data + at + 10), ports.bytes);
+    assert_int_equal(get_be16(ports.data + at + 10), 4u + name[3]);
+    assert_memory_equal(ports.data + at + 12, name, 4u + name[3]);
+    array_free(&array);
+}
+
+/* VPD 8Fh lists the copy commands, and says what RECEIVE COPY OPERATING PARAMETERS says. */
+static void the_copy_manager_describes_itself(void **state)
+{
+    static struct answer page;
+    static struct answer parameters;
+    struct array array;
+    unsigned found = 0;
+    (void)state;
+
+    array_new(&array);
+    inquire(&array, array.a, 0x8f, &page);
+    array_do(&array, array.a, (uint8_t[16]){0x84, 3, [13] = 255}, NULL, 0, 255, &parameters);
+    for (size_t at = 4; at < page.bytes; at += 4u + get_be16(page.data + at + 2)) {
+        const uint8_t *value = page.data + at + 4;
+
+        assert_int_equal(get_be16(page.data + at + 2) % 4, 0);
+        switch (get_be16(page.data + at)) {
+        case 0x0001:
+            assert_memory_equal(value, ((uint8_t[]){7, 0x83, 1, 0, 0x84, 2, 0, 3}), 8);
+            break;
+        case 0x0004:
+            assert_memory_equal(value + 4, parameters.data + 8, 8);
+            break;
+        case 0x0008:
+            assert_memory_equal(value, parameters.data + 43, 4);
+            break;
+        case 0x8001:
+            assert_memory_equal(value + 8, parameters.data + 16, 4);
+            break;
+        default:
+            assert_int_equal(get_be16(page.data + at), 0x000c);
+            break;
+        }
+        found++;
+    }
+    assert_int_equal(found, 5);
+    array_free(&array);
+}
+
 static void both_paths_name_one_unit_and_two_ports(void **state)
 {
     static struct answer a;
@@ -188,6 +249,8 @@ int main(void)
 {
     TEST(standard_data_are_those_of_a_disk);
     TEST(the_list_of_pages_is_ascending_and_each_is_there);
+    TEST(every_port_is_seen_from_one);
+    TEST(the_copy_manager_describes_itself);
     TEST(both_paths_name_one_unit_and_two_ports);
     TEST(a_name_keeps_its_identity_and_another_has_another);
     TEST(the_serial_number_may_be_chosen);
