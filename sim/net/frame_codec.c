@@ -212,7 +212,62 @@ void frame_write(const struct frame *frame, uint8_t *ret_bytes)
         fill_checksums(ret_bytes, &layout);
 }
 
-struct frame *frame_read(struct pool *pool, const uint8_t *bytes, size_t byte_count)
+/* The sum over the first bytes of a chain; a slice that begins at an odd byte counts with its
+ * bytes swapped (RFC 1071, 2.B). */
+static uint64_t chain_sum(const struct buf *chain, size_t byte_count)
+{
+    bool is_odd = false;
+    uint64_t sum = 0;
+
+    for (; chain && byte_count > 0; chain = chain->next) {
+        size_t bytes = chain->bytes < byte_count ? chain->bytes : byte_count;
+        uint16_t part = fold(internet_sum(0, buf_data(chain), bytes));
+
+        sum += is_odd ? (uint16_t)(part << 8 | part >> 8) : part;
+        is_odd ^= bytes & 1;
+        byte_count -= bytes;
+    }
+    return sum;
+}
+
+/* fill_checksums() without the payload in one piece. */
+static void fill_header_checksums(const struct frame *frame, uint8_t *ip)
+{
+    uint8_t *transport = ip + frame->network_bytes;
+    size_t byte_count = (size_t)frame->transport_bytes + frame->payload_bytes;
+    uint64_t sum = 0;
+
+    memset(ip + 10, 0, 2);
+    internet_checksum_put(ip + 10, internet_sum(0, ip, frame->network_bytes));
+    if (frame->transport_bytes == 0)
+        return;
+    uint8_t *checksum = transport + checksum_at(frame->protocol);
+
+    memset(checksum, 0, 2);
+    if (frame->protocol == PROTOCOL_UDP)
+        byte_count = get_be16(transport + 4);
+    if (frame->protocol != PROTOCOL_ICMP)
+        sum = pseudo_header_sum(ip, frame->protocol, byte_count);
+    sum = internet_sum(sum, transport, frame->transport_bytes);
+    sum += chain_sum(frame->payload, byte_count - frame->transport_bytes);
+    internet_checksum_put(checksum, sum);
+    if (frame->protocol == PROTOCOL_UDP && get_be16(checksum) == 0)
+        put_be16(checksum, 0xffff); /* RFC 768: zero means that there is none */
+}
+
+uint32_t frame_write_headers(const struct frame *frame, uint8_t ret_bytes[FRAME_HEADERS_MOST])
+{
+    uint32_t header_bytes = frame_header_bytes(frame);
+
+    memcpy(ret_bytes, frame->headers + frame->start, header_bytes);
+    if (!frame->has_checksums && frame->ethertype == ETHERTYPE_IPV4 && frame->network_bytes > 0)
+        fill_header_checksums(frame, ret_bytes + FRAME_NETWORK_AT - frame->start);
+    return header_bytes;
+}
+
+/* The frame with its headers; '*ret_payload_at' to '*ret_end' is what follows them. */
+static struct frame *read_headers(struct pool *pool, const uint8_t *bytes, size_t byte_count,
+                                  size_t *ret_payload_at, size_t *ret_end)
 {
     if (byte_count < ETHERNET_BYTES || byte_count > FRAME_MOST_BYTES)
         return NULL;
@@ -227,7 +282,30 @@ struct frame *frame_read(struct pool *pool, const uint8_t *bytes, size_t byte_co
     frame->transport_bytes = (uint8_t)layout.transport_bytes;
     frame->has_checksums = true;
     memcpy(frame->headers + frame->start, bytes, header_bytes);
-    frame_set_payload(frame, buf_copy(pool, bytes + header_bytes, layout.end - header_bytes));
+    *ret_payload_at = header_bytes;
+    *ret_end = layout.end;
+    return frame;
+}
+
+struct frame *frame_read(struct pool *pool, const uint8_t *bytes, size_t byte_count)
+{
+    size_t at = 0, end = 0;
+    struct frame *frame = read_headers(pool, bytes, byte_count, &at, &end);
+
+    if (frame)
+        frame_set_payload(frame, buf_copy(pool, bytes + at, end - at));
+    return frame;
+}
+
+struct frame *frame_read_chunk(struct chunk *chunk, size_t byte_count)
+{
+    size_t at = 0, end = 0;
+
+    assert(byte_count <= chunk->bytes);
+    struct frame *frame = read_headers(chunk->pool, chunk->data, byte_count, &at, &end);
+
+    if (frame && end > at)
+        frame_set_payload(frame, buf_new(chunk_ref(chunk), (uint32_t)at, (uint32_t)(end - at)));
     return frame;
 }
 

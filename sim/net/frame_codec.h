@@ -12,9 +12,17 @@
 /* Writes frame_bytes() bytes to 'ret_bytes', checksums filled in unless the frame has its own. */
 void frame_write(const struct frame *frame, uint8_t *ret_bytes);
 
+/* The headers alone, checksums filled in unless the frame has its own: with the slices of the
+ * payload behind them, what frame_write() writes. Returns how many bytes they are. */
+uint32_t frame_write_headers(const struct frame *frame, uint8_t ret_bytes[FRAME_HEADERS_MOST]);
+
 /* A frame of these bytes (without preamble, padding and FCS; padding behind an IPv4 or ARP packet
  * is cut off). NULL: shorter than an Ethernet header or longer than FRAME_MOST_BYTES. */
 struct frame *frame_read(struct pool *pool, const uint8_t *bytes, size_t byte_count);
+
+/* The same of the first 'byte_count' bytes of 'chunk'; the frame shares the bytes of its payload
+ * instead of copying them. The chunk stays the caller's. */
+struct frame *frame_read_chunk(struct chunk *chunk, size_t byte_count);
 
 /* Of a frame with has_checksums: IPv4 header, and TCP, UDP or ICMP. True for what has none. */
 bool frame_checksums_are_good(const struct frame *frame);

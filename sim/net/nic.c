@@ -21,6 +21,7 @@ struct nic {
     uint32_t index; /* in the fabric */
     int64_t link_debounce_ns;
     bool is_up; /* carrier as the host knows it */
+    bool is_promiscuous;
     struct timer debounce;
     uint32_t unpowered; /* layers */
 };
@@ -48,13 +49,13 @@ static void take_in(struct port *port, struct frame *frame)
     struct nic *nic = nic_of(port);
     struct mac_addr to = frame_to(frame);
 
-    if (!mac_is_equal(to, nic->mac) && !mac_is_group(to)) {
+    if (!nic->is_promiscuous && !mac_is_equal(to, nic->mac) && !mac_is_group(to)) {
         port->dropped[DROP_NOT_MINE]++; /* the filter of the hardware: nobody sees it */
         frame_unref(frame);
         return;
     }
-    if (frame_vlan(frame) !=
-        VLAN_NONE) { /* no VLAN is set up here; a priority alone does no harm */
+    if (!nic->is_promiscuous &&
+        frame_vlan(frame) != VLAN_NONE) { /* no VLAN here; a priority alone does no harm */
         port_drop_received(port, DROP_TAGGED, frame);
         return;
     }
@@ -143,6 +144,11 @@ void nic_free(struct nic *nic)
 void nic_set_user(struct nic *nic, struct nic_user *user)
 {
     nic->user = user;
+}
+
+void nic_set_promiscuous(struct nic *nic, bool is_promiscuous)
+{
+    nic->is_promiscuous = is_promiscuous;
 }
 
 void nic_begin(struct nic *nic)

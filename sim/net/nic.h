@@ -47,6 +47,10 @@ struct nic *nic_new(struct wire *wire, const struct nic_config *config, uint32_t
 void nic_free(struct nic *nic);
 void nic_set_user(struct nic *nic, struct nic_user *user); /* borrowed; NULL: frames end here */
 
+/* Its user filters by himself, as a bridge or a real host behind it does: gets every frame that
+ * fits the MTU, whatever its address and tag. */
+void nic_set_promiscuous(struct nic *nic, bool is_promiscuous);
+
 /* Carrier as it is now is what the host knows from the beginning: no on_carrier comes for it. */
 void nic_begin(struct nic *nic);
 

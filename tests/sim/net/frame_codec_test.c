@@ -43,6 +43,53 @@ static void pool_is_empty(struct pool *pool)
     pool_free(pool);
 }
 
+static void headers_and_slices_are_what_the_whole_frame_is(void **state)
+{
+    struct pool *pool = pool_new();
+    struct frame *frame = segment(pool, "odd");
+    uint8_t whole[256], pieces[256];
+    (void)state;
+
+    frame_set_payload(
+        frame, buf_join(buf_copy(pool, "odd", 3),
+                        buf_join(buf_copy(pool, "and", 3),
+                                 buf_join(buf_copy(pool, "even", 4), buf_copy(pool, "tail!", 5)))));
+    put_be16(frame->headers + FRAME_NETWORK_AT + 2, (uint16_t)frame_packet_bytes(frame));
+    frame_write(frame, whole);
+    uint32_t at = frame_write_headers(frame, pieces);
+
+    for (const struct buf *slice = frame->payload; slice; slice = slice->next) {
+        memcpy(pieces + at, buf_data(slice), slice->bytes);
+        at += slice->bytes;
+    }
+    assert_int_equal(at, frame_bytes(frame));
+    assert_memory_equal(whole, pieces, at);
+    frame_unref(frame);
+    pool_is_empty(pool);
+}
+
+static void a_frame_read_from_a_chunk_shares_its_payload(void **state)
+{
+    struct pool *pool = pool_new();
+    struct frame *frame = segment(pool, "shared, not copied");
+    struct chunk *chunk = chunk_new(pool, 256);
+    uint8_t again[256];
+    (void)state;
+
+    frame_write(frame, chunk->data);
+    struct frame *back = frame_read_chunk(chunk, frame_bytes(frame));
+
+    assert_ptr_equal(back->payload->chunk, chunk);
+    assert_true(frame_checksums_are_good(back));
+    frame_write(back, again);
+    assert_memory_equal(again, chunk->data, frame_bytes(frame));
+    assert_null(frame_read_chunk(chunk, ETHERNET_BYTES - 1));
+    frame_unref(back);
+    frame_unref(frame);
+    chunk_unref(chunk);
+    pool_is_empty(pool);
+}
+
 static void a_segment_comes_back_with_its_checksums(void **state)
 {
     struct pool *pool = pool_new();
@@ -353,6 +400,8 @@ static void a_shared_payload_stays_with_the_frame(void **state)
 
 int main(void)
 {
+    TEST(headers_and_slices_are_what_the_whole_frame_is);
+    TEST(a_frame_read_from_a_chunk_shares_its_payload);
     TEST(a_segment_comes_back_with_its_checksums);
     TEST(the_checksum_is_the_internet_checksum);
     TEST(a_damaged_frame_is_found_out_by_its_checksums);
