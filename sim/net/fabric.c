@@ -212,6 +212,8 @@ static void count_port(const struct fabric *fabric, struct counter_sink *sink,
     count_one(sink, port->name, "frames-received", port->received);
     count_one(sink, port->name, "bytes-received", port->received_bytes);
     count_one(sink, port->name, "frames-damaged", port->tx.counts.damaged);
+    count_one(sink, port->name, "frames-duplicated", port->tx.counts.duplicated);
+    count_one(sink, port->name, "frames-reordered", port->tx.counts.reordered);
     count_one(sink, port->name, "pauses-sent", port->pauses_sent);
     count_one(sink, port->name, "pauses-honoured", port->controls);
     count_drops(fabric, sink, port->name);
@@ -229,6 +231,8 @@ void fabric_count(const struct fabric *fabric, struct counter_sink *sink)
         count_one(sink, switch_name(sw), "frames-forwarded", switch_forwarded(sw));
         count_one(sink, switch_name(sw), "frames-flooded", switch_flooded(sw));
         count_one(sink, switch_name(sw), "frames-flooded-unknown", switch_flooded_unknown(sw));
+        count_one(sink, switch_name(sw), "frames-duplicated", switch_duplicated(sw));
+        count_one(sink, switch_name(sw), "frames-reordered", switch_reordered(sw));
         count_one(sink, switch_name(sw), "addresses-moved", switch_mac_moves(sw));
         count_one(sink, switch_name(sw), "addresses-without-room", switch_mac_refused(sw));
         count_drops(fabric, sink, switch_name(sw));
@@ -249,12 +253,14 @@ static bool check_port(const struct port *port, char *ret_text, size_t text_byte
 
     for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++)
         dropped += counts->dropped[reason];
-    if (counts->offered == received + dropped + link_frames(&port->tx))
+    if (counts->offered + counts->duplicated == received + dropped + link_frames(&port->tx))
         return true;
     snprintf(ret_text, text_bytes,
-             "port '%s' sent %" PRIu64 " frames, of which %" PRIu64 " were received, %" PRIu64
+             "port '%s' sent %" PRIu64 " frames and %" PRIu64
+             " second copies were made, of which %" PRIu64 " were received, %" PRIu64
              " dropped and %" PRIu32 " are on their way",
-             port->name, counts->offered, received, dropped, link_frames(&port->tx));
+             port->name, counts->offered, counts->duplicated, received, dropped,
+             link_frames(&port->tx));
     return false;
 }
 

@@ -4,18 +4,28 @@
 #include "sim/net/impair.h"
 
 #include "sim/core/mem.h"
+#include "sim/core/time.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define ALL_PPM 1000000u
 
 struct impair_layer {
     struct impair_layer *next;
     struct impair_config config;
     struct random random;
     uint64_t met;        /* frames that were large enough */
-    uint32_t burst_left; /* more frames to lose in a row */
+    uint32_t burst_left; /* with 'every': more frames to strike in a row */
+    bool is_bad;         /* the chain's state, for bursts by rate */
 };
+
+bool impair_burst_fits(uint32_t rate_ppm, uint32_t burst_frames)
+{
+    return burst_frames <= 1 || rate_ppm == ALL_PPM ||
+           rate_ppm <= (uint64_t)burst_frames * (ALL_PPM - rate_ppm);
+}
 
 void impair_fini(struct impair *impair)
 {
@@ -26,9 +36,10 @@ void impair_fini(struct impair *impair)
 struct impair_layer *impair_add(struct impair *impair, const struct impair_config *config,
                                 uint64_t run_seed, const char *owner)
 {
-    assert(config->rate_ppm <= 1000000);
+    assert(config->rate_ppm <= ALL_PPM);
     assert(config->delay_ns >= 0);
     assert(config->jitter_ns >= 0);
+    assert(impair_burst_fits(config->rate_ppm, config->burst_frames));
     if (config->kind == IMPAIR_THROTTLE)
         assert(config->rate_bits_per_s > 0);
     struct impair_layer *layer = mem_new(sizeof(*layer));
@@ -71,6 +82,24 @@ int64_t impair_delay_ns(struct impair *impair)
     return delay_ns;
 }
 
+/* One step of the chain. It leaves the bad state with 1 / burst, so that a stay there takes 'burst'
+ * frames on average, and enters it with rate / (burst x (1 - rate)), so that the share of time in
+ * it is the rate. Both are drawn as whole numbers. */
+static bool is_bad_now(struct impair_layer *layer)
+{
+    const struct impair_config *config = &layer->config;
+    uint64_t spared_ppm = ALL_PPM - config->rate_ppm;
+
+    if (spared_ppm == 0)
+        return true;
+    if (layer->is_bad)
+        layer->is_bad = random_below(&layer->random, config->burst_frames) != 0;
+    else
+        layer->is_bad =
+            random_below(&layer->random, config->burst_frames * spared_ppm) < config->rate_ppm;
+    return layer->is_bad;
+}
+
 static bool is_struck(struct impair_layer *layer, uint32_t frame_bytes)
 {
     const struct impair_config *config = &layer->config;
@@ -78,6 +107,8 @@ static bool is_struck(struct impair_layer *layer, uint32_t frame_bytes)
     if (frame_bytes <= config->larger_than_bytes)
         return false;
     layer->met++;
+    if (config->every == 0 && config->rate_ppm > 0 && config->burst_frames > 1)
+        return is_bad_now(layer);
     if (layer->burst_left > 0) {
         layer->burst_left--;
         return true;
@@ -115,6 +146,13 @@ struct impair_verdict impair_judge(struct impair *impair, uint32_t frame_bytes)
         case IMPAIR_CORRUPT:
             if (is_struck(layer, frame_bytes))
                 add_damage(&verdict, layer);
+            break;
+        case IMPAIR_DUPLICATE:
+            verdict.copies += is_struck(layer, frame_bytes);
+            break;
+        case IMPAIR_REORDER:
+            if (is_struck(layer, frame_bytes))
+                verdict.late_ns = time_after(verdict.late_ns, layer->config.delay_ns);
             break;
         case IMPAIR_DELAY:
         case IMPAIR_THROTTLE:

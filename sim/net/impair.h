@@ -1,4 +1,4 @@
-/* What a bad cable or port does to frames, in layers: loses, delays, damages.
+/* What a bad cable or port does to frames, in layers: loses, delays, damages, doubles.
  *
  * Each direction of a link has one list. A fault adds a layer and its undo removes just that layer;
  * each layer draws from its own generator, seeded from its name, so that two faults at once do not
@@ -11,7 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum impair_kind { IMPAIR_LOSE, IMPAIR_DELAY, IMPAIR_CORRUPT, IMPAIR_THROTTLE };
+enum impair_kind {
+    IMPAIR_LOSE,
+    IMPAIR_DELAY,
+    IMPAIR_CORRUPT,
+    IMPAIR_THROTTLE,
+    IMPAIR_DUPLICATE,
+    IMPAIR_REORDER,
+};
 
 /* Who can see that bits flipped. */
 enum corrupt_seen_by {
@@ -23,14 +30,18 @@ enum corrupt_seen_by {
 /* What a layer does. Members that a kind does not name do not matter. */
 struct impair_config {
     enum impair_kind kind;
-    /* LOSE, CORRUPT: which frames; all conditions given must hold. */
+    /* LOSE, CORRUPT, DUPLICATE, REORDER: which frames; all conditions given must hold. */
     uint32_t rate_ppm;          /* so many in a million; 0 with 'every' 0: all of them */
     uint32_t every;             /* each so-manieth frame; 0: by rate */
     uint32_t larger_than_bytes; /* only frames above this, from destination address to payload */
-    uint32_t burst_frames;      /* LOSE: as many in a row as that, once chosen; 0: one */
+    /* How long they come in a row: with 'every' so many each time; else so many on average, in
+     * Gilbert's chain of a good state that spares frames and a bad one that strikes each
+     * (E. N. Gilbert, 1960), whose share of time in the bad state is 'rate_ppm', at most
+     * burst / (burst + 1) of all unless it is all. 0 and 1: each is chosen by itself. */
+    uint32_t burst_frames;
     enum corrupt_seen_by seen_by;
     /* DELAY: each frame arrives later by 'delay_ns' and an even draw from 0 to 'jitter_ns'. The
-     * order of frames stays. */
+     * order of frames stays. REORDER: those chosen come later by 'delay_ns', and are overtaken. */
     int64_t delay_ns;
     int64_t jitter_ns;
     /* THROTTLE: the rate is at most this. */
@@ -47,9 +58,15 @@ struct impair {
 struct impair_verdict {
     bool is_lost;
     bool is_corrupt;
+    uint32_t copies; /* more of it that arrive */
+    int64_t late_ns; /* it is overtaken by what comes so much later */
     enum corrupt_seen_by seen_by;
     uint64_t chance; /* where the bit flips */
 };
+
+/* Can so many frames on average be struck in a row, at this rate? Above burst / (burst + 1) the
+ * spared ones between two bursts would be less than one. */
+bool impair_burst_fits(uint32_t rate_ppm, uint32_t burst_frames);
 
 /* 'impair' begins as {0}. */
 void impair_fini(struct impair *impair);
@@ -65,7 +82,7 @@ static inline bool impair_is_none(const struct impair *impair)
 }
 /* How much later one frame comes than the cable alone makes it. */
 int64_t impair_delay_ns(struct impair *impair);
-/* One more frame: is it lost or damaged? */
+/* One more frame: what becomes of it? */
 struct impair_verdict impair_judge(struct impair *impair, uint32_t frame_bytes);
 /* The rate that is left of 'rate_bits_per_s'. */
 int64_t impair_rate(const struct impair *impair, int64_t rate_bits_per_s);

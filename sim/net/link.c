@@ -135,29 +135,73 @@ static struct frame *take_first(struct link *link)
     return frame;
 }
 
-/* The frame comes out of the cable: what is left of it? NULL: it was dropped. */
-static struct frame *suffer(struct link *link, struct frame *frame)
+static void deliver(struct link *link, struct frame *frame)
 {
-    struct impair_verdict verdict = impair_judge(&link->impair, frame_bytes(frame));
+    link->counts.delivered++;
+    link->counts.delivered_bytes += frame_bytes(frame);
+    link->ops->on_arrival(link, frame);
+}
 
-    if (verdict.is_lost) {
-        drop(link, frame, DROP_LOSS);
-        return NULL;
-    }
-    if (!verdict.is_corrupt)
-        return frame;
+static void deliver_late(struct holding *holding, struct frame *frame, uint32_t from)
+{
+    (void)from;
+    deliver(CONTAINER_OF(holding, struct link, holding), frame);
+}
+
+/* With preamble, FCS and gap. */
+static int64_t frame_time_ns(const struct link *link, const struct frame *frame)
+{
+    uint32_t bytes = frame_bytes(frame);
+    uint32_t on_wire = bytes > LINK_MIN_FRAME_BYTES ? bytes : LINK_MIN_FRAME_BYTES;
+
+    return bits_ns(on_wire + LINK_PREAMBLE_BYTES + LINK_FCS_BYTES + LINK_GAP_BYTES) /
+           link->rate_bits_per_s;
+}
+
+/* Bits flip in the frame. NULL: somebody saw it, and it was dropped. */
+static struct frame *damage(struct link *link, struct frame *frame,
+                            const struct impair_verdict *verdict)
+{
     struct frame *damaged =
-        frame_damage(frame, verdict.chance, verdict.seen_by == CORRUPT_SEEN_BY_NOBODY);
+        frame_damage(frame, verdict->chance, verdict->seen_by == CORRUPT_SEEN_BY_NOBODY);
 
     if (!damaged)
         return frame;
     frame_unref(frame);
-    if (verdict.seen_by == CORRUPT_SEEN_BY_FCS) {
+    if (verdict->seen_by == CORRUPT_SEEN_BY_FCS) {
         drop(link, damaged, DROP_CORRUPT);
         return NULL;
     }
     link->counts.damaged++;
     return damaged;
+}
+
+/* The frame comes out of a cable with faults: what is left of it, how often, and when? A second
+ * copy follows as closely as the rate allows. */
+static void suffer(struct link *link, struct frame *frame)
+{
+    struct impair_verdict verdict = impair_judge(&link->impair, frame_bytes(frame));
+    int64_t at_ns = time_after(clock_now_ns(link->wire->clock), verdict.late_ns);
+
+    if (verdict.is_lost) {
+        drop(link, frame, DROP_LOSS);
+        return;
+    }
+    if (verdict.is_corrupt)
+        frame = damage(link, frame, &verdict);
+    if (!frame)
+        return;
+    for (uint32_t i = 0; i < verdict.copies; i++) {
+        link->counts.duplicated++;
+        holding_add(&link->holding, frame_ref(frame), 0,
+                    time_after(at_ns, (i + 1) * frame_time_ns(link, frame)));
+    }
+    if (verdict.late_ns > 0) {
+        link->counts.reordered++;
+        holding_add(&link->holding, frame, 0, at_ns);
+    } else {
+        deliver(link, frame);
+    }
 }
 
 static void arrive(struct timer *timer)
@@ -169,14 +213,10 @@ static void arrive(struct timer *timer)
 
     if (link->count > 0)
         clock_arm(link->wire->clock, timer, slot_at(link, 0)->arrival_ns);
-    if (!impair_is_none(&link->impair)) {
-        frame = suffer(link, frame);
-        if (!frame)
-            return;
-    }
-    link->counts.delivered++;
-    link->counts.delivered_bytes += frame_bytes(frame);
-    link->ops->on_arrival(link, frame);
+    if (impair_is_none(&link->impair))
+        deliver(link, frame);
+    else
+        suffer(link, frame);
 }
 
 static void tell_room(struct timer *timer)
@@ -190,11 +230,14 @@ static void tell_room(struct timer *timer)
 void link_init(struct link *link, struct wire *wire, const char *name, uint32_t port_id,
                const struct link_ops *ops, const struct link_config *config)
 {
+    static const struct holding_ops holding_ops = {.on_due = deliver_late};
+
     assert(config->rate_bits_per_s > 0);
     *link = (struct link){
         .ops = ops, .wire = wire, .name = name, .port_id = port_id, .config = *config};
     timer_init(&link->arrival_timer, arrive);
     timer_init(&link->room_timer, tell_room);
+    holding_init(&link->holding, wire, &holding_ops);
     learn_rate(link);
 }
 
@@ -205,6 +248,7 @@ void link_fini(struct link *link)
     for (uint32_t i = 0; i < link->count; i++)
         frame_unref(slot_at(link, i)->frame);
     free(link->slots);
+    holding_fini(&link->holding);
     impair_fini(&link->impair);
     link->slots = NULL;
     link->count = 0;
@@ -362,11 +406,18 @@ void link_drop_queued(struct link *link, enum drop_reason reason)
 
 void link_set_passing(struct link *link, bool is_passing)
 {
+    struct frame *frame;
+    uint32_t from;
+
     link->is_passing = is_passing;
     if (!is_passing)
         link->paused_until_ns = 0;
-    if (!is_passing && link->count > 0)
+    if (is_passing)
+        return;
+    if (link->count > 0)
         drop_from(link, 0, DROP_NO_CARRIER);
+    while ((frame = holding_take(&link->holding, &from)))
+        drop(link, frame, DROP_NO_CARRIER);
 }
 
 /* Rate, delay or layers changed: frames that did not start yet follow the new ones. */

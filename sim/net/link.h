@@ -12,10 +12,11 @@
  * so a hop costs one event: the arrival. The next frame starts after the inter-frame gap (12
  * bytes), and the fraction of a nanosecond at which one ends is carried over to it. What changes
  * later (rate, delay) is worked out again for frames that did not start yet. Whether a frame is
- * lost or damaged is decided when it comes out at the far end.
+ * lost, damaged or doubled, or comes late, is decided when it comes out at the far end.
  */
 #pragma once
 
+#include "sim/net/holding.h"
 #include "sim/net/impair.h"
 #include "sim/net/wire.h"
 
@@ -39,13 +40,16 @@ struct link_config {
 /* Whose frame it is that a queue holds, for the packet memory: the ingress port; or not at all. */
 #define LINK_FROM_SELF UINT32_MAX /* the port's own MAC control frame: no PAUSE holds it up */
 
-/* How often what happened. offered = delivered + all of dropped + those still in the link. */
+/* How often what happened. offered + duplicated = delivered + all of dropped + those still in the
+ * link. */
 struct link_counts {
     uint64_t offered;
     uint64_t offered_bytes;
     uint64_t delivered;
     uint64_t delivered_bytes;
-    uint64_t damaged; /* among the delivered */
+    uint64_t damaged;    /* among the delivered */
+    uint64_t duplicated; /* second copies that the cable made */
+    uint64_t reordered;  /* frames that came late */
     uint64_t dropped[DROP_REASON_COUNT];
 };
 
@@ -86,6 +90,7 @@ struct link {
     int64_t last_arrival_ns;
     bool is_passing; /* light reaches the far end */
     struct impair impair;
+    struct holding holding; /* late frames and second copies, on their way to the far end */
     struct link_counts counts;
 };
 
@@ -126,5 +131,5 @@ void link_repair(struct link *link, struct impair_layer *layer);
 /* Frames in it: waiting, being sent, and in the cable. */
 static inline uint32_t link_frames(const struct link *link)
 {
-    return link->count;
+    return link->count + (uint32_t)link->holding.count;
 }

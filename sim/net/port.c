@@ -6,6 +6,7 @@
 #include "sim/core/time.h"
 #include "sim/net/cable.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct port *port_of(struct link *link)
@@ -46,6 +47,9 @@ static void take_in(struct link *link, struct frame *frame)
     port->received_bytes += frame_bytes(frame);
     if (port->frozen[DIRECTION_IN] > 0)
         port_drop_received(port, DROP_FROZEN, frame);
+    else if (!impair_is_none(&port->impair) &&
+             impair_judge(&port->impair, frame_bytes(frame)).is_lost)
+        port_drop_received(port, DROP_LOSS, frame);
     else if (frame->ethertype == ETHERTYPE_MAC_CONTROL && !frame_is_tagged(frame))
         take_control(port, frame);
     else
@@ -113,6 +117,7 @@ void port_fini(struct port *port)
 {
     clock_cancel(port->wire->clock, &port->ask_timer);
     link_fini(&port->tx);
+    impair_fini(&port->impair);
     free(port->name);
     port->name = NULL;
 }
@@ -208,6 +213,20 @@ void port_thaw(struct port *port, enum direction direction)
 {
     assert(port->frozen[direction] > 0);
     port->frozen[direction]--;
+}
+
+struct impair_layer *port_impair_in(struct port *port, const struct impair_config *config)
+{
+    char owner[160];
+
+    assert(config->kind == IMPAIR_LOSE);
+    snprintf(owner, sizeof(owner), "%s in", port->name);
+    return impair_add(&port->impair, config, port->wire->seed, owner);
+}
+
+void port_repair_in(struct port *port, struct impair_layer *layer)
+{
+    impair_remove(&port->impair, layer);
 }
 
 uint64_t port_dropped(const struct port *port, enum drop_reason reason)

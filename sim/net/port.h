@@ -33,6 +33,7 @@ struct port {
     bool has_carrier;
     uint32_t disabled;                /* layers */
     uint32_t frozen[DIRECTION_COUNT]; /* layers */
+    struct impair impair;             /* of what arrives: losses in the port itself */
     enum flow_control flow_control;
     bool is_asking;         /* its peer is to be silent, until port_let_talk() */
     uint32_t storms;        /* layers: broken, it asks for silence without an end */
@@ -75,6 +76,9 @@ void port_disable(struct port *port);
 void port_enable(struct port *port);
 void port_freeze(struct port *port, enum direction direction);
 void port_thaw(struct port *port, enum direction direction);
+/* Frames get lost in the port, after the cable brought them: IMPAIR_LOSE only. */
+struct impair_layer *port_impair_in(struct port *port, const struct impair_config *config);
+void port_repair_in(struct port *port, struct impair_layer *layer);
 
 /* Frames dropped here for 'reason', both directions; DROP_REASON_COUNT: for any. */
 uint64_t port_dropped(const struct port *port, enum drop_reason reason);

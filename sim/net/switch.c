@@ -5,6 +5,7 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "sim/net/frame_codec.h"
+#include "sim/net/holding.h"
 #include "sim/net/mac_table.h"
 #include "sim/net/packet_buffer.h"
 
@@ -49,13 +50,17 @@ struct sw {
     struct packet_buffer buffer;
     struct mac_table *macs;
     struct impair impair;
+    struct holding holding;   /* frames that faults hold back, by ingress port */
+    int64_t delayed_until_ns; /* of the last one that was delayed: none after it comes before */
     uint32_t mtu_bytes;
     int64_t forwarding_delay_ns;
     int64_t boot_ns;
     int64_t port_forwarding_delay_ns;
     int64_t link_debounce_ns;
     uint64_t forwarded;
-    uint64_t copies; /* that 'forwarded' became */
+    uint64_t copies;     /* that 'forwarded' became */
+    uint64_t duplicated; /* second copies that a fault made */
+    uint64_t reordered;  /* frames that a fault made late */
     uint64_t flooded;
     uint64_t flooded_unknown;
     uint64_t mac_moves;
@@ -187,42 +192,16 @@ static enum drop_reason no_vlan(const struct switch_port *in, const struct frame
     return !in->vlan.trunk && frame_vlan(frame) != VLAN_NONE ? DROP_TAGGED : DROP_NOT_IN_VLAN;
 }
 
-static void learn(struct sw *sw, const struct passage *passage, struct mac_addr from)
+static void learn(struct sw *sw, const struct switch_port *in, uint32_t vlan, struct mac_addr from)
 {
-    enum mac_learned learned =
-        mac_table_learn(sw->macs, passage->vlan, from, passage->in->index, now_ns(sw));
+    enum mac_learned learned = mac_table_learn(sw->macs, vlan, from, in->index, now_ns(sw));
 
     sw->mac_moves += learned == MAC_MOVED;
     sw->mac_refused += learned == MAC_NO_ROOM;
 }
 
-/* The faults of the switch itself. NULL: they took the frame, and it is counted. */
-static struct frame *suffer(struct sw *sw, struct switch_port *in, struct frame *frame,
-                            int64_t *eligible_ns)
-{
-    struct impair_verdict verdict = impair_judge(&sw->impair, frame_bytes(frame));
-
-    *eligible_ns += impair_delay_ns(&sw->impair);
-    if (verdict.is_lost) {
-        port_drop_received(&in->port, DROP_LOSS, frame);
-        return NULL;
-    }
-    if (!verdict.is_corrupt)
-        return frame;
-    struct frame *damaged =
-        frame_damage(frame, verdict.chance, verdict.seen_by == CORRUPT_SEEN_BY_NOBODY);
-
-    if (!damaged)
-        return frame;
-    frame_unref(frame);
-    if (verdict.seen_by == CORRUPT_SEEN_BY_FCS) {
-        port_drop_received(&in->port, DROP_CORRUPT, damaged);
-        return NULL;
-    }
-    return damaged;
-}
-
-static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
+/* Finds the way out. */
+static void pass_on(struct sw *sw, struct switch_port *in, struct frame *frame)
 {
     struct passage passage = {.in = in,
                               .vlan = vlan_port_takes(&in->vlan, frame_vlan(frame)),
@@ -232,12 +211,6 @@ static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
     if (passage.vlan == VLAN_NONE) {
         port_drop_received(&in->port, no_vlan(in, frame), frame);
         return;
-    }
-    learn(sw, &passage, frame_from(frame));
-    if (!impair_is_none(&sw->impair)) {
-        frame = suffer(sw, in, frame, &passage.eligible_ns);
-        if (!frame)
-            return;
     }
     int index =
         mac_is_group(to) ? MAC_PORT_NONE : mac_table_find(sw->macs, passage.vlan, to, now_ns(sw));
@@ -252,6 +225,89 @@ static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
         sw->forwarded++;
         send_out(sw, &sw->ports[index], frame, &passage);
     }
+}
+
+static void pass_on_late(struct holding *holding, struct frame *frame, uint32_t from)
+{
+    struct sw *sw = CONTAINER_OF(holding, struct sw, holding);
+
+    pass_on(sw, &sw->ports[from], frame);
+}
+
+static void drop_held(struct sw *sw, enum drop_reason reason)
+{
+    struct frame *frame;
+    uint32_t from;
+
+    while ((frame = holding_take(&sw->holding, &from)))
+        port_drop_received(&sw->ports[from].port, reason, frame);
+    sw->delayed_until_ns = 0;
+}
+
+/* Bits flip in the frame. NULL: somebody saw it, and it was dropped. */
+static struct frame *damage(struct switch_port *in, struct frame *frame,
+                            const struct impair_verdict *verdict)
+{
+    struct frame *damaged =
+        frame_damage(frame, verdict->chance, verdict->seen_by == CORRUPT_SEEN_BY_NOBODY);
+
+    if (!damaged)
+        return frame;
+    frame_unref(frame);
+    if (verdict->seen_by == CORRUPT_SEEN_BY_FCS) {
+        port_drop_received(&in->port, DROP_CORRUPT, damaged);
+        return NULL;
+    }
+    return damaged;
+}
+
+/* When a frame that comes now has been delayed, after those before it. */
+static int64_t delayed_until(struct sw *sw)
+{
+    int64_t at_ns = time_after(now_ns(sw), impair_delay_ns(&sw->impair));
+
+    sw->delayed_until_ns = time_max(sw->delayed_until_ns, at_ns);
+    return sw->delayed_until_ns;
+}
+
+/* The faults of the switch itself: what is left of the frame, how often, and when? */
+static void suffer(struct sw *sw, struct switch_port *in, struct frame *frame)
+{
+    struct impair_verdict verdict = impair_judge(&sw->impair, frame_bytes(frame));
+
+    if (verdict.is_lost) {
+        port_drop_received(&in->port, DROP_LOSS, frame);
+        return;
+    }
+    if (verdict.is_corrupt)
+        frame = damage(in, frame, &verdict);
+    if (!frame)
+        return;
+    int64_t at_ns = time_after(delayed_until(sw), verdict.late_ns);
+
+    sw->reordered += verdict.late_ns > 0;
+    sw->duplicated += verdict.copies;
+    for (uint32_t i = 0; i < verdict.copies; i++)
+        holding_add(&sw->holding, frame_ref(frame), (uint32_t)in->index, at_ns);
+    if (at_ns > now_ns(sw))
+        holding_add(&sw->holding, frame, (uint32_t)in->index, at_ns);
+    else
+        pass_on(sw, in, frame);
+}
+
+static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
+{
+    uint32_t vlan = vlan_port_takes(&in->vlan, frame_vlan(frame));
+
+    if (vlan == VLAN_NONE) {
+        port_drop_received(&in->port, no_vlan(in, frame), frame);
+        return;
+    }
+    learn(sw, in, vlan, frame_from(frame));
+    if (impair_is_none(&sw->impair) && now_ns(sw) >= sw->delayed_until_ns)
+        pass_on(sw, in, frame);
+    else
+        suffer(sw, in, frame);
 }
 
 /* When the next frame of any port has left: then it may be enough. */
@@ -402,6 +458,7 @@ static void enter(struct sw *sw, enum switch_state state)
 static void lose_power(struct sw *sw)
 {
     clock_cancel(sw->wire->clock, &sw->boot);
+    drop_held(sw, DROP_POWERED_OFF);
     enter(sw, SWITCH_OFF);
     for (uint32_t i = 0; i < sw->port_count; i++) {
         clock_cancel(sw->wire->clock, &sw->ports[i].debounce);
@@ -448,6 +505,8 @@ static void add_port(struct sw *sw, uint32_t index, const struct switch_config *
 
 struct sw *switch_new(struct wire *wire, const struct switch_config *config)
 {
+    static const struct holding_ops holding_ops = {.on_due = pass_on_late};
+
     assert(config->port_count > 0);
     assert(config->port_count <= MOST_PORTS);
     struct sw *sw = mem_new(sizeof(*sw) + config->port_count * sizeof(struct switch_port));
@@ -472,6 +531,7 @@ struct sw *switch_new(struct wire *wire, const struct switch_config *config)
                        config->alpha_128ths ? config->alpha_128ths : PACKET_BUFFER_ALPHA_ONE,
                        config->port_count);
     timer_init(&sw->drain, look_at_drain);
+    holding_init(&sw->holding, wire, &holding_ops);
     switch_set_mtu_bytes(sw, config->mtu_bytes ? config->mtu_bytes : DEFAULT_MTU_BYTES);
     timer_init(&sw->boot, end_boot);
     for (uint32_t i = 0; i < sw->port_count; i++)
@@ -489,6 +549,7 @@ void switch_free(struct sw *sw)
         clock_cancel(sw->wire->clock, &sw->ports[i].debounce);
         port_fini(&sw->ports[i].port);
     }
+    holding_fini(&sw->holding);
     packet_buffer_fini(&sw->buffer);
     mac_table_free(sw->macs);
     impair_fini(&sw->impair);
@@ -547,6 +608,7 @@ void switch_reboot(struct sw *sw, int64_t boot_ns)
 void switch_freeze(struct sw *sw)
 {
     sw->frozen++;
+    drop_held(sw, DROP_FROZEN);
     for (uint32_t i = 0; i < sw->port_count; i++) {
         forget_asking(&sw->ports[i]);
         link_drop_queued(&sw->ports[i].port.tx, DROP_FROZEN);
@@ -629,6 +691,16 @@ uint64_t switch_mac_moves(const struct sw *sw)
     return sw->mac_moves;
 }
 
+uint64_t switch_duplicated(const struct sw *sw)
+{
+    return sw->duplicated;
+}
+
+uint64_t switch_reordered(const struct sw *sw)
+{
+    return sw->reordered;
+}
+
 uint64_t switch_mac_refused(const struct sw *sw)
 {
     return sw->mac_refused;
@@ -662,12 +734,14 @@ bool switch_check(const struct sw *sw, char *ret_text, size_t text_bytes)
         for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++)
             dropped += port->dropped[reason];
     }
-    if (received != dropped + sw->forwarded || copies != sw->copies || copies < sw->forwarded) {
+    if (received + sw->duplicated != dropped + sw->forwarded + sw->holding.count ||
+        copies != sw->copies || copies < sw->forwarded) {
         snprintf(ret_text, text_bytes,
-                 "switch '%s' received %" PRIu64 " frames, dropped %" PRIu64
-                 " with a reason and sent %" PRIu64 " on in %" PRIu64 " copies, of which %" PRIu64
-                 " left for its ports",
-                 sw->name, received, dropped, sw->forwarded, sw->copies, copies);
+                 "switch '%s' received %" PRIu64 " frames and doubled %" PRIu64 ", dropped %" PRIu64
+                 " with a reason, holds %zu back and sent %" PRIu64 " on in %" PRIu64
+                 " copies, of which %" PRIu64 " left for its ports",
+                 sw->name, received, sw->duplicated, dropped, sw->holding.count, sw->forwarded,
+                 sw->copies, copies);
         return false;
     }
     if (sw->sent_above_mtu > 0) {

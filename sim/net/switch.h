@@ -90,9 +90,13 @@ size_t switch_mac_count(const struct sw *sw);
 uint64_t switch_mac_moves(const struct sw *sw); /* an address came by another port */
 uint64_t
 switch_mac_refused(const struct sw *sw); /* frames whose sender found no room in the table */
+/* Of the faults of the switch itself: second copies made, and frames made late. */
+uint64_t switch_duplicated(const struct sw *sw);
+uint64_t switch_reordered(const struct sw *sw);
 /* Frames dropped here for 'reason', its ports included; DROP_REASON_COUNT: for any. */
 uint64_t switch_dropped(const struct sw *sw, enum drop_reason reason);
 
-/* Rule P8: each frame received was dropped with a reason or copied to a port, the ports sent just
- * these copies, none above the MTU left. False: 'ret_text' says what is wrong. */
+/* Rule P8: each frame received, and each second copy that a fault made, was dropped with a reason,
+ * is held back by a fault or was copied to a port, the ports sent just these copies, none above the
+ * MTU left. False: 'ret_text' says what is wrong. */
 bool switch_check(const struct sw *sw, char *ret_text, size_t text_bytes);

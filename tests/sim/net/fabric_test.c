@@ -155,6 +155,44 @@ static void corrupt(struct lan *lan)
                 &(struct impair_config){.kind = IMPAIR_CORRUPT, .rate_ppm = 100000});
 }
 
+static void lose_in_port(struct lan *lan)
+{
+    port_impair_in(
+        switch_port(lan->sw, 2),
+        &(struct impair_config){.kind = IMPAIR_LOSE, .rate_ppm = 200000, .burst_frames = 3});
+}
+
+/* All that holds frames back or makes more of them, on a cable and in the switch. */
+static void shuffle(struct lan *lan)
+{
+    const struct impair_config twice = {.kind = IMPAIR_DUPLICATE, .rate_ppm = 300000};
+    const struct impair_config late = {
+        .kind = IMPAIR_REORDER, .rate_ppm = 300000, .delay_ns = US(500)};
+    const struct impair_config slow = {
+        .kind = IMPAIR_DELAY, .delay_ns = US(200), .jitter_ns = US(100)};
+
+    switch_impair(lan->sw, &twice);
+    switch_impair(lan->sw, &late);
+    switch_impair(lan->sw, &slow);
+    link_impair(&nic_port(lan->nics[1])->tx, &twice);
+    link_impair(&nic_port(lan->nics[1])->tx, &late);
+    link_impair(&switch_port(lan->sw, 1)->tx, &slow);
+}
+
+static void shuffle_and_power_off(struct lan *lan)
+{
+    shuffle(lan);
+    lan_run(lan, clock_now_ns(&lan->queue.clock) + US(300));
+    switch_power_off(lan->sw);
+}
+
+static void shuffle_and_freeze(struct lan *lan)
+{
+    shuffle(lan);
+    lan_run(lan, clock_now_ns(&lan->queue.clock) + US(300));
+    switch_freeze(lan->sw);
+}
+
 static void slow_down(struct lan *lan)
 {
     cable_set_rate(lan->cables[2], 100000000);
@@ -183,6 +221,10 @@ static struct row {
     {"small mtu", shrink, widen, DROP_TOO_BIG},
     {"loss", lose, do_nothing, DROP_LOSS},
     {"damage", corrupt, do_nothing, DROP_BAD_CHECKSUM},
+    {"loss in a port", lose_in_port, do_nothing, DROP_LOSS},
+    {"doubled, late and delayed", shuffle, do_nothing, DROP_REASON_COUNT},
+    {"power lost with frames held back", shuffle_and_power_off, power_on, DROP_POWERED_OFF},
+    {"frozen with frames held back", shuffle_and_freeze, thaw, DROP_FROZEN},
     {"rate", slow_down, speed_up, DROP_REASON_COUNT},
 };
 
