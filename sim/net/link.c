@@ -19,6 +19,7 @@ struct link_slot {
     int64_t start_ns; /* of the preamble */
     int64_t done_ns;  /* last bit sent, rounded up */
     int64_t arrival_ns;
+    int64_t tail_ns; /* arrival of its last bit */
 };
 
 /* The frame at 'index' from the oldest on. */
@@ -39,6 +40,18 @@ static void learn_rate(struct link *link)
     link->gap_fraction = bits_ns(LINK_GAP_BYTES) % link->rate_bits_per_s;
 }
 
+/* From the bytes that a cut-through switch waits for to the last bit. */
+static int64_t rest_of(const struct link *link, uint32_t on_wire, int64_t fraction)
+{
+    if (link->head_bytes == 0 || on_wire + LINK_FCS_BYTES <= link->head_bytes)
+        return 0;
+    int64_t head = fraction + bits_ns(LINK_PREAMBLE_BYTES + link->head_bytes);
+    int64_t whole = fraction + bits_ns(LINK_PREAMBLE_BYTES + on_wire + LINK_FCS_BYTES);
+    int64_t rate = link->rate_bits_per_s;
+
+    return (whole + rate - 1) / rate - (head + rate - 1) / rate;
+}
+
 /* Works out the times of the newest frame: it follows on 'busy_until'. */
 static void plan(struct link *link, struct link_slot *slot)
 {
@@ -54,6 +67,8 @@ static void plan(struct link *link, struct link_slot *slot)
         slot->start_ns = earliest_ns;
         fraction = 0;
     }
+    int64_t rest_ns = rest_of(link, on_wire, fraction);
+
     fraction += bits_ns(on_wire + LINK_PREAMBLE_BYTES + LINK_FCS_BYTES);
     int64_t last_bit_ns = slot->start_ns + fraction / link->rate_bits_per_s;
 
@@ -67,7 +82,8 @@ static void plan(struct link *link, struct link_slot *slot)
     }
     if (!impair_is_none(&link->impair))
         delay_ns += impair_delay_ns(&link->impair);
-    slot->arrival_ns = time_max(slot->done_ns + delay_ns, link->last_arrival_ns);
+    slot->arrival_ns = time_max(slot->done_ns - rest_ns + delay_ns, link->last_arrival_ns);
+    slot->tail_ns = slot->arrival_ns + rest_ns;
     link->last_arrival_ns = slot->arrival_ns;
 }
 
@@ -76,6 +92,17 @@ static void book_out(struct link *link, const struct link_slot *slot)
     link->queued_bytes -= slot->bytes;
     if (link->buffer && slot->from != LINK_FROM_SELF)
         packet_buffer_leave(link->buffer, slot->from, slot->bytes);
+}
+
+/* Places of frames that have arrived and left the serializer are free. */
+static void retire(struct link *link)
+{
+    while (link->handed > 0 && link->sent > 0) {
+        link->first = (link->first + 1) & (link->capacity - 1);
+        link->count--;
+        link->sent--;
+        link->handed--;
+    }
 }
 
 /* Frames whose last bit has left give their place in the queue back. */
@@ -91,6 +118,8 @@ static void look_at_queue(struct link *link)
         book_out(link, slot);
         link->sent++;
     }
+    if (link->handed > 0)
+        retire(link);
 }
 
 /* When half of the queue is free: the frame that makes it so is done. */
@@ -108,8 +137,8 @@ static void arm_room_timer(struct link *link)
 /* After frames went or times changed. */
 static void rearm(struct link *link)
 {
-    if (link->count > 0)
-        clock_arm(link->wire->clock, &link->arrival_timer, slot_at(link, 0)->arrival_ns);
+    if (link->count > link->handed)
+        clock_arm(link->wire->clock, &link->arrival_timer, slot_at(link, link->handed)->arrival_ns);
     else
         clock_cancel(link->wire->clock, &link->arrival_timer);
     if (timer_is_armed(&link->room_timer))
@@ -126,12 +155,13 @@ static void drop(struct link *link, struct frame *frame, enum drop_reason reason
 
 static struct frame *take_first(struct link *link)
 {
-    struct frame *frame = slot_at(link, 0)->frame;
+    const struct link_slot *slot = slot_at(link, link->handed);
+    struct frame *frame = slot->frame;
 
-    assert(link->sent > 0);
-    link->first = (link->first + 1) & (link->capacity - 1);
-    link->count--;
-    link->sent--;
+    assert(link->handed < link->count);
+    link->tail_ns = slot->tail_ns;
+    link->handed++;
+    retire(link);
     return frame;
 }
 
@@ -144,8 +174,11 @@ static void deliver(struct link *link, struct frame *frame)
 
 static void deliver_late(struct holding *holding, struct frame *frame, uint32_t from)
 {
+    struct link *link = CONTAINER_OF(holding, struct link, holding);
+
     (void)from;
-    deliver(CONTAINER_OF(holding, struct link, holding), frame);
+    link->tail_ns = clock_now_ns(link->wire->clock);
+    deliver(link, frame);
 }
 
 /* With preamble, FCS and gap. */
@@ -167,8 +200,9 @@ static struct frame *damage(struct link *link, struct frame *frame,
 
     if (!damaged)
         return frame;
+    damaged->is_fcs_bad = frame->is_fcs_bad || verdict->seen_by == CORRUPT_SEEN_BY_FCS;
     frame_unref(frame);
-    if (verdict->seen_by == CORRUPT_SEEN_BY_FCS) {
+    if (damaged->is_fcs_bad && link->head_bytes == 0) {
         drop(link, damaged, DROP_CORRUPT);
         return NULL;
     }
@@ -211,8 +245,8 @@ static void arrive(struct timer *timer)
     look_at_queue(link);
     struct frame *frame = take_first(link);
 
-    if (link->count > 0)
-        clock_arm(link->wire->clock, timer, slot_at(link, 0)->arrival_ns);
+    if (link->count > link->handed)
+        clock_arm(link->wire->clock, timer, slot_at(link, link->handed)->arrival_ns);
     if (impair_is_none(&link->impair))
         deliver(link, frame);
     else
@@ -245,13 +279,14 @@ void link_fini(struct link *link)
 {
     clock_cancel(link->wire->clock, &link->arrival_timer);
     clock_cancel(link->wire->clock, &link->room_timer);
-    for (uint32_t i = 0; i < link->count; i++)
+    for (uint32_t i = link->handed; i < link->count; i++)
         frame_unref(slot_at(link, i)->frame);
     free(link->slots);
     holding_fini(&link->holding);
     impair_fini(&link->impair);
     link->slots = NULL;
     link->count = 0;
+    link->handed = 0;
 }
 
 static void grow(struct link *link)
@@ -326,7 +361,7 @@ void link_send(struct link *link, struct frame *frame, int64_t eligible_ns, uint
     slot->eligible_ns = eligible_ns;
     plan(link, slot);
     book_in(link, slot);
-    if (link->count == 1)
+    if (link->count - link->handed == 1)
         clock_arm(link->wire->clock, &link->arrival_timer, slot->arrival_ns);
 }
 
@@ -414,8 +449,8 @@ void link_set_passing(struct link *link, bool is_passing)
         link->paused_until_ns = 0;
     if (is_passing)
         return;
-    if (link->count > 0)
-        drop_from(link, 0, DROP_NO_CARRIER);
+    if (link->count > link->handed)
+        drop_from(link, link->handed, DROP_NO_CARRIER);
     while ((frame = holding_take(&link->holding, &from)))
         drop(link, frame, DROP_NO_CARRIER);
 }

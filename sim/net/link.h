@@ -9,6 +9,10 @@
  *   done    = start + bits / rate       (preamble 8 bytes, the frame: at least 60, FCS 4)
  *   arrival = done + delay              (never before the arrival of the frame before it)
  *
+ * A cut-through switch takes a frame when its first bytes are in: its arrival is earlier by the
+ * time of the rest, during which it still occupies the queue. A cut of the cable in this time does
+ * not reach the frame any more.
+ *
  * so a hop costs one event: the arrival. The next frame starts after the inter-frame gap (12
  * bytes), and the fraction of a nanosecond at which one ends is carried over to it. What changes
  * later (rate, delay) is worked out again for frames that did not start yet. Whether a frame is
@@ -79,7 +83,10 @@ struct link {
     uint32_t first;
     uint32_t count;
     uint32_t sent;         /* of 'count', so many have left the serializer, as of the last look */
-    uint64_t queued_bytes; /* of those that have not */
+    uint32_t handed;       /* of 'count', so many have arrived; 0 unless cut through */
+    uint32_t head_bytes;   /* the far end takes a frame after so many; 0: as a whole */
+    int64_t tail_ns;       /* when the last bit of the frame that arrived last is there */
+    uint64_t queued_bytes; /* of those that have not left */
     struct packet_buffer *buffer; /* borrowed; NULL: nobody counts them together */
     int64_t paused_until_ns;      /* no frame starts before */
     int64_t rate_bits_per_s;      /* with throttling */
@@ -131,5 +138,5 @@ void link_repair(struct link *link, struct impair_layer *layer);
 /* Frames in it: waiting, being sent, and in the cable. */
 static inline uint32_t link_frames(const struct link *link)
 {
-    return link->count + (uint32_t)link->holding.count;
+    return link->count - link->handed + (uint32_t)link->holding.count;
 }

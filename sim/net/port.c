@@ -37,6 +37,11 @@ static void take_control(struct port *port, struct frame *frame)
                clock_now_ns(port->wire->clock) + pause_ns(quanta, port->tx.config.rate_bits_per_s));
 }
 
+static bool is_control(const struct frame *frame)
+{
+    return frame->ethertype == ETHERTYPE_MAC_CONTROL && !frame_is_tagged(frame);
+}
+
 static void take_in(struct link *link, struct frame *frame)
 {
     struct port *port = port_of(link)->peer;
@@ -50,7 +55,9 @@ static void take_in(struct link *link, struct frame *frame)
     else if (!impair_is_none(&port->impair) &&
              impair_judge(&port->impair, frame_bytes(frame)).is_lost)
         port_drop_received(port, DROP_LOSS, frame);
-    else if (frame->ethertype == ETHERTYPE_MAC_CONTROL && !frame_is_tagged(frame))
+    else if (frame->is_fcs_bad && (port->head_bytes == 0 || is_control(frame)))
+        port_drop_received(port, DROP_CORRUPT, frame);
+    else if (is_control(frame))
         take_control(port, frame);
     else
         port->ops->on_frame(port, frame);

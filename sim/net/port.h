@@ -34,6 +34,7 @@ struct port {
     uint32_t disabled;                /* layers */
     uint32_t frozen[DIRECTION_COUNT]; /* layers */
     struct impair impair;             /* of what arrives: losses in the port itself */
+    uint32_t head_bytes; /* it takes a frame when so many bytes are in; 0: as a whole */
     enum flow_control flow_control;
     bool is_asking;         /* its peer is to be silent, until port_let_talk() */
     uint32_t storms;        /* layers: broken, it asks for silence without an end */

@@ -19,6 +19,7 @@
 #define DEFAULT_MAC_ENTRIES  16384u
 #define DEFAULT_PAUSE_BYTES  ((uint64_t)64 * 1024)
 #define DEFAULT_RESUME_BYTES ((uint64_t)32 * 1024)
+#define CUT_THROUGH_BYTES    64u /* all headers that a look-up may need */
 #define MOST_PORTS           4096u
 #define UNPLUGGED_RATE       INT64_C(1000000000) /* until a cable says better */
 #define PLANTED_LOSS_EVERY   1000u
@@ -90,7 +91,8 @@ static void note(struct sw *sw, const char *what, uint64_t number)
 struct passage {
     struct switch_port *in;
     uint32_t vlan;
-    int64_t eligible_ns; /* when its first bit may leave */
+    int64_t eligible_ns; /* when its first bit may leave, */
+    int64_t stored_ns;   /* if it must be here as a whole before */
 };
 
 /* With a tag or without, as the port sends frames of the VLAN. Takes ownership of 'frame'. */
@@ -124,10 +126,15 @@ static void send_out(struct sw *sw, struct switch_port *out, struct frame *frame
         sw->sent_above_mtu++;
     sw->copies++;
     frame = dress(out, frame, passage->vlan);
-    if (sw->buffer.limit_bytes > 0 && !has_room(sw, out, frame_bytes(frame)))
+    bool is_stored = passage->in->port.peer->tx.rate_bits_per_s < out->port.tx.rate_bits_per_s;
+
+    if (is_stored && frame->is_fcs_bad)
+        link_refuse(&out->port.tx, frame, DROP_CORRUPT);
+    else if (sw->buffer.limit_bytes > 0 && !has_room(sw, out, frame_bytes(frame)))
         link_refuse(&out->port.tx, frame, DROP_BUFFER_FULL);
     else
-        port_send(&out->port, frame, passage->eligible_ns, (uint32_t)passage->in->index);
+        port_send(&out->port, frame, is_stored ? passage->stored_ns : passage->eligible_ns,
+                  (uint32_t)passage->in->index);
 }
 
 static bool can_forward(const struct switch_port *out, uint32_t vlan)
@@ -200,12 +207,13 @@ static void learn(struct sw *sw, const struct switch_port *in, uint32_t vlan, st
     sw->mac_refused += learned == MAC_NO_ROOM;
 }
 
-/* Finds the way out. */
-static void pass_on(struct sw *sw, struct switch_port *in, struct frame *frame)
+/* Finds the way out of a frame whose last bit is there at 'tail_ns'. */
+static void pass_on(struct sw *sw, struct switch_port *in, struct frame *frame, int64_t tail_ns)
 {
     struct passage passage = {.in = in,
                               .vlan = vlan_port_takes(&in->vlan, frame_vlan(frame)),
-                              .eligible_ns = now_ns(sw) + sw->forwarding_delay_ns};
+                              .eligible_ns = now_ns(sw) + sw->forwarding_delay_ns,
+                              .stored_ns = tail_ns + sw->forwarding_delay_ns};
     struct mac_addr to = frame_to(frame);
 
     if (passage.vlan == VLAN_NONE) {
@@ -231,7 +239,7 @@ static void pass_on_late(struct holding *holding, struct frame *frame, uint32_t 
 {
     struct sw *sw = CONTAINER_OF(holding, struct sw, holding);
 
-    pass_on(sw, &sw->ports[from], frame);
+    pass_on(sw, &sw->ports[from], frame, now_ns(sw));
 }
 
 static void drop_held(struct sw *sw, enum drop_reason reason)
@@ -253,8 +261,9 @@ static struct frame *damage(struct switch_port *in, struct frame *frame,
 
     if (!damaged)
         return frame;
+    damaged->is_fcs_bad = frame->is_fcs_bad || verdict->seen_by == CORRUPT_SEEN_BY_FCS;
     frame_unref(frame);
-    if (verdict->seen_by == CORRUPT_SEEN_BY_FCS) {
+    if (damaged->is_fcs_bad && in->port.head_bytes == 0) {
         port_drop_received(&in->port, DROP_CORRUPT, damaged);
         return NULL;
     }
@@ -292,7 +301,7 @@ static void suffer(struct sw *sw, struct switch_port *in, struct frame *frame)
     if (at_ns > now_ns(sw))
         holding_add(&sw->holding, frame, (uint32_t)in->index, at_ns);
     else
-        pass_on(sw, in, frame);
+        pass_on(sw, in, frame, in->port.peer->tx.tail_ns);
 }
 
 static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
@@ -303,9 +312,10 @@ static void relay(struct sw *sw, struct switch_port *in, struct frame *frame)
         port_drop_received(&in->port, no_vlan(in, frame), frame);
         return;
     }
-    learn(sw, in, vlan, frame_from(frame));
+    if (!frame->is_fcs_bad) /* addresses count once the frame has ended well */
+        learn(sw, in, vlan, frame_from(frame));
     if (impair_is_none(&sw->impair) && now_ns(sw) >= sw->delayed_until_ns)
-        pass_on(sw, in, frame);
+        pass_on(sw, in, frame, in->port.peer->tx.tail_ns);
     else
         suffer(sw, in, frame);
 }
@@ -499,6 +509,7 @@ static void add_port(struct sw *sw, uint32_t index, const struct switch_config *
         link.queue_bytes = DEFAULT_BUFFER_BYTES;
     port_init(&added->port, sw->wire, name, &ops, &link);
     added->port.tx.buffer = &sw->buffer;
+    added->port.head_bytes = config->is_cut_through ? CUT_THROUGH_BYTES : 0;
     added->port.flow_control = own->flow_control;
     added->port.is_powered = true;
 }

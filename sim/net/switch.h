@@ -1,4 +1,4 @@
-/* A store-and-forward learning switch with VLANs (802.1Q-2018, clause 8).
+/* A learning switch with VLANs (802.1Q-2018, clause 8), store-and-forward or cut-through.
  *
  *     OFF --power--> BOOTING --boot_time--> RUNNING
  *      ^                |                      |
@@ -18,6 +18,12 @@
  * A port with FLOW_CONTROL_ASK asks its peer for silence (802.3x) while more than 'pause_at_bytes'
  * that came in by it wait in the switch, until no more than 'resume_at_bytes' do. Switch and peer
  * forget that when the link or the power goes, and a frozen switch no longer repeats it.
+ *
+ * Cut through, a frame is looked up when its first 64 bytes are in, and begins to leave as soon as
+ * the way out is free; where that is faster than the way in, it is stored as a whole first. Its FCS
+ * is then nobody's business here: a damaged frame goes on, and the next one that stores it drops
+ * it. What is above the MTU is dropped all the same, although a real one can only cut it off: the
+ * next one drops the torso.
  *
  * Faults are layers: two power_off need two power_on.
  */
@@ -39,14 +45,17 @@ struct switch_config {
     const char *name;                       /* "switch-1"; copied. Its ports: "switch-1.1", ... */
     uint32_t port_count;                    /* 1 to 4096 */
     const struct switch_port_config *ports; /* 'port_count' of them; NULL: all are {0} */
+    bool is_cut_through;
     uint32_t mtu_bytes;           /* as a NIC's; 0: 1500. Frame limit: + 14, + 4 with a tag */
     uint64_t port_buffer_bytes;   /* 0: 512 KiB, or no bound beside a shared buffer */
     uint64_t shared_buffer_bytes; /* 0: there is none */
     uint32_t alpha_128ths;        /* of the shared buffer, see packet_buffer.h; 0: 128 */
     uint64_t pause_at_bytes;      /* 0: 64 KiB */
     uint64_t resume_at_bytes;     /* less than pause_at_bytes; 0: 32 KiB */
-    int64_t forwarding_delay_ns;  /* through the switch, from last bit in to first bit out */
-    int64_t boot_ns;              /* power to carrier */
+    /* Through the switch, from the last bit in (cut through: of the first bytes) to the first out.
+     */
+    int64_t forwarding_delay_ns;
+    int64_t boot_ns; /* power to carrier */
     /* Carrier to first frame: 0 (edge port), or spanning tree's. */
     int64_t port_forwarding_delay_ns;
     int64_t link_debounce_ns; /* a change of carrier at a port must last so long to count */

@@ -72,6 +72,7 @@ static struct frame *read_again(struct frame *frame)
     assert(read);
     read->has_checksums = frame->has_checksums;
     read->is_damaged = frame->is_damaged;
+    read->is_fcs_bad = frame->is_fcs_bad;
     if (read->payload)
         read->payload->chunk->is_damaged = frame->is_damaged;
     chunk_unref(bytes);
