@@ -62,6 +62,7 @@ static void add_switch(struct build *build, const struct node *map)
     *sw = (struct topology_switch){
         .pos = node_pos(map->key),
         .port_count = file.port_count,
+        .is_cut_through = file.forwarding == SWITCH_CUTS_THROUGH,
         .mtu_bytes = file.mtu_bytes > 0 ? file.mtu_bytes : build->file->defaults.mtu_bytes,
         .port_buffer_bytes = file.port_buffer_bytes,
         .shared_buffer_bytes = file.shared_buffer_bytes,

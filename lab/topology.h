@@ -60,6 +60,7 @@ struct topology_switch {
     char name[NAME_BYTES];
     struct source_pos pos;
     uint32_t port_count;
+    bool is_cut_through;
     uint32_t mtu_bytes;          /* of IP packet; the frame limit is 14 more, with a VLAN tag 18 */
     int64_t port_buffer_bytes;   /* 0: no bound of its own beside the shared one */
     int64_t shared_buffer_bytes; /* 0: there is none */

@@ -63,6 +63,10 @@ const struct record port_record = {
              "Ports that are not named are access ports of VLAN 1.",
 };
 
+static const struct word forwardings[] = {{"store-and-forward", SWITCH_STORES, NULL},
+                                          {"cut-through", SWITCH_CUTS_THROUGH, NULL},
+                                          {NULL, 0, NULL}};
+
 static const struct word alphas[] = {{"1/8", 16, NULL}, {"1/4", 32, NULL}, {"1/2", 64, NULL},
                                      {"1", 128, NULL},  {"2", 256, NULL},  {"4", 512, NULL},
                                      {"8", 1024, NULL}, {NULL, 0, NULL}};
@@ -123,13 +127,23 @@ static const struct field switch_fields[] = {
      .most = 1024 * MIB,
      .fallback = "32 KiB",
      .about = "when no more than that waits, it may send again"},
+    {.key = "forwarding",
+     .type = FIELD_WORD,
+     MEMBER(struct switch_file, forwarding),
+     .words = forwardings,
+     .fallback = "store-and-forward",
+     .about =
+         "cut through, a frame leaves while it comes in, unless the way out is faster or busy; "
+         "damaged ones go on to the next part that stores them"},
     {.key = "forwarding-delay",
      .type = FIELD_QUANTITY,
      .quantity = QUANTITY_SPAN,
      MEMBER(struct switch_file, forwarding_delay_ns),
      .most = SECONDS(1),
      .fallback = "2 us",
-     .about = "from the last bit of a frame in to its first bit out"},
+     .about =
+         "from the last bit of a frame in (cut through: of its first 64 bytes) to its first bit "
+         "out"},
     {.key = "boot-time",
      .type = FIELD_QUANTITY,
      .quantity = QUANTITY_SPAN,
@@ -176,7 +190,7 @@ const struct record switch_record = {
     .name = "switch",
     .fields = switch_fields,
     .field_count = ARRAY_SIZE(switch_fields),
-    .about = "A store-and-forward switch that learns addresses.",
+    .about = "A switch that learns addresses, in each VLAN for itself.",
 };
 
 static const struct field nic_fields[] = {

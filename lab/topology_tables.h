@@ -24,8 +24,11 @@ struct topology_file {
     const struct node *cables;
 };
 
+enum switch_forwarding { SWITCH_STORES, SWITCH_CUTS_THROUGH };
+
 struct switch_file {
     uint32_t port_count;
+    enum switch_forwarding forwarding;
     uint32_t mtu_bytes; /* 0: the default of the file */
     int64_t port_buffer_bytes;
     int64_t shared_buffer_bytes;

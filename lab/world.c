@@ -89,6 +89,7 @@ static void add_switches(struct world *w)
             w->fabric, &(struct switch_config){
                            .name = sw->name,
                            .port_count = sw->port_count,
+                           .is_cut_through = sw->is_cut_through,
                            .mtu_bytes = sw->mtu_bytes,
                            .ports = sw->ports,
                            .port_buffer_bytes = (uint64_t)sw->port_buffer_bytes,
