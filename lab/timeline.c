@@ -21,7 +21,7 @@ struct fault {
     const struct step *step;
     int64_t at_ns;
     int64_t repaired_at_ns; /* TIME_NEVER: not yet */
-    int64_t whole_at_ns;    /* repaired and booted */
+    int64_t whole_at_ns;    /* repaired, booted, and its links forward */
 };
 
 struct timeline {
@@ -138,8 +138,19 @@ static int64_t boot_of(const struct timeline *t, const struct step *step)
         return 0;
     if (step->verb == VERB_REBOOT && (step->arguments.given & ARG_BIT(ARG_BOOT_TIME)))
         return step->arguments.boot_time_ns;
-    return topology->switches[step->part.index].boot_time_ns +
-           topology->switches[step->part.index].port_forwarding_delay_ns;
+    return topology->switches[step->part.index].boot_time_ns;
+}
+
+/* Whatever comes back, somewhere a link may come up: the slowest switch port bounds when it
+ * forwards (spanning tree, debounce). */
+static int64_t slowest_port_ns(const struct topology *topology)
+{
+    int64_t slowest_ns = 0;
+
+    for (uint32_t i = 0; i < topology->switch_count; i++)
+        slowest_ns = time_max(slowest_ns, topology->switches[i].port_forwarding_delay_ns +
+                                              topology->switches[i].link_debounce_ns);
+    return slowest_ns;
 }
 
 static void end_fault(struct timeline *t, uint32_t fault_id, const struct step *by)
@@ -149,7 +160,7 @@ static void end_fault(struct timeline *t, uint32_t fault_id, const struct step *
     char part[PART_NAME_BYTES];
 
     fault->repaired_at_ns = now_ns;
-    fault->whole_at_ns = now_ns + boot_of(t, fault->step);
+    fault->whole_at_ns = now_ns + boot_of(t, fault->step) + slowest_port_ns(t->scenario->topology);
     recorder_repair(t->recorder, now_ns, fault_id, by->name, verb_row(by->verb)->word,
                     topology_part_name(t->scenario->topology, by->part, part));
 }
