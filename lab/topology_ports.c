@@ -131,6 +131,7 @@ static void set_ports(struct build *build, const struct node *map, struct topolo
         !read_vlans(build, map, &file, set, &config.vlan))
         return;
     config.is_blocked = file.is_blocked;
+    config.is_edge = file.is_edge;
     config.flow_control =
         node_get(map, "flow-control") ? (enum flow_control)file.flow_control : usual;
     for (uint32_t number = first; number <= last; number++) {

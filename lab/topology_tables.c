@@ -50,6 +50,11 @@ static const struct field port_fields[] = {
      .fallback = "false",
      .about = "its link is up and it forwards nothing, as a spanning tree leaves one port of a "
               "ring"},
+    {.key = "edge",
+     .type = FIELD_BOOL,
+     MEMBER(struct port_file, is_edge),
+     .fallback = "false",
+     .about = "it forwards as soon as its link is up, whatever `port-forwarding-delay` says"},
     FLOW_CONTROL_FIELD(struct port_file, NULL,
                        "what it does with PAUSE (802.3x); default: that of its switch"),
 };

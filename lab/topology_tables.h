@@ -50,6 +50,7 @@ struct port_file {
     const struct node *trunk; /* NULL: an access port */
     uint32_t native;
     bool is_blocked;
+    bool is_edge;
     uint32_t flow_control;
 };
 

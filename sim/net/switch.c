@@ -30,6 +30,7 @@ struct switch_port {
     int index; /* its number in the MAC table */
     struct vlan_port vlan;
     bool is_blocked;
+    bool is_edge;
     bool is_up;               /* carrier as the switch knows it, after the debounce */
     int64_t forwards_from_ns; /* end of its forwarding delay */
     struct timer debounce;
@@ -412,7 +413,8 @@ static void settle_link(struct switch_port *port)
 
     port->is_up = port->port.has_carrier;
     if (port->is_up)
-        port->forwards_from_ns = time_after(now_ns(sw), sw->port_forwarding_delay_ns);
+        port->forwards_from_ns =
+            time_after(now_ns(sw), port->is_edge ? 0 : sw->port_forwarding_delay_ns);
     else
         mac_table_forget_port(sw->macs, port->index);
 }
@@ -500,8 +502,11 @@ static void add_port(struct sw *sw, uint32_t index, const struct switch_config *
     char name[128];
 
     snprintf(name, sizeof(name), "%s.%u", config->name, index + 1);
-    *added = (struct switch_port){
-        .sw = sw, .index = (int)index, .vlan = own->vlan, .is_blocked = own->is_blocked};
+    *added = (struct switch_port){.sw = sw,
+                                  .index = (int)index,
+                                  .vlan = own->vlan,
+                                  .is_blocked = own->is_blocked,
+                                  .is_edge = own->is_edge};
     if (!added->vlan.trunk && added->vlan.untagged == VLAN_NONE)
         added->vlan.untagged = VLAN_DEFAULT;
     timer_init(&added->debounce, end_debounce);

@@ -38,6 +38,7 @@ struct switch_port_config {
     /* {0}: an access port of VLAN 1. The set of a trunk stays the caller's. */
     struct vlan_port vlan;
     bool is_blocked; /* no frame is taken from it or sent to it; its link is up */
+    bool is_edge;    /* it forwards at once: no spanning tree delays it */
     enum flow_control flow_control;
 };
 

@@ -288,6 +288,30 @@ static void a_port_debounces_its_link(void **state)
     wiretap_close(&w);
 }
 
+/* With spanning tree a port waits, unless it is an edge port. */
+static void an_edge_port_forwards_at_once(void **state)
+{
+    const struct switch_port_config ports[3] = {[0] = {.is_edge = true}, [1] = {.is_edge = true}};
+    struct wiretap w;
+    (void)state;
+
+    wiretap_open(&w, &(struct switch_config){.name = "switch-1",
+                                             .port_count = 3,
+                                             .ports = ports,
+                                             .port_forwarding_delay_ns = SECONDS(30)});
+    for (unsigned i = 0; i < 3; i++)
+        wiretap_plug(&w, i, NULL);
+    wiretap_broadcast(&w, 0, 46);
+    wiretap_run(&w, MS(1));
+    assert_int_equal(wiretap_count(&w, "n1"), 1);
+    assert_int_equal(wiretap_count(&w, "n2"), 0);
+    wiretap_run(&w, SECONDS(30));
+    wiretap_broadcast(&w, 0, 46);
+    wiretap_run(&w, MS(1));
+    assert_int_equal(wiretap_count(&w, "n2"), 1);
+    wiretap_close(&w);
+}
+
 int main(void)
 {
     TEST(a_frame_stays_in_its_vlan);
@@ -299,5 +323,6 @@ int main(void)
     TEST(a_blocked_port_opens_the_ring);
     TEST(a_full_table_floods_what_it_could_not_learn);
     TEST(a_port_debounces_its_link);
+    TEST(an_edge_port_forwards_at_once);
     return TEST_RUN("sim.net.switch_vlan");
 }
