@@ -272,6 +272,41 @@ static void add_hosts(struct build *build, const struct node *map)
 
 /* ---- Arrays ---- */
 
+/* The exponent of the physical block; the file's words are checked. */
+static uint8_t physical_exponent(struct build *build, const struct node *map,
+                                 const struct disk_file *file)
+{
+    uint8_t exponent = 0;
+
+    while (exponent < 8 && file->block_bytes << exponent < file->physical_block_bytes)
+        exponent++;
+    if (file->physical_block_bytes && file->block_bytes << exponent != file->physical_block_bytes)
+        error_help(node_error(build->errors, node_get(map, "physical-block"),
+                              "'physical-block' must be 'block' times a power of two"),
+                   "write 4 KiB over a block of 512 B");
+    return exponent;
+}
+
+static void set_serial(struct build *build, const struct disk_file *file,
+                       struct topology_disk *disk)
+{
+    if (!file->serial)
+        return;
+    const char *text = file->serial->text;
+    size_t bytes = strlen(text);
+
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            bytes = SERIAL_BYTES;
+    if (bytes == 0 || bytes >= SERIAL_BYTES) {
+        error_help(node_error(build->errors, file->serial,
+                              "'serial' must be 1 to 32 printable characters without blanks"),
+                   "write 'serial: LAB0001'");
+        return;
+    }
+    memcpy(disk->serial, text, bytes + 1);
+}
+
 static void add_disk(struct build *build, const struct node *map, struct topology_array *array)
 {
     struct topology *topology = build->topology;
@@ -300,7 +335,15 @@ static void add_disk(struct build *build, const struct node *map, struct topolog
         .size_bytes = file.size_bytes,
         .block_bytes = file.block_bytes,
         .is_shared = file.is_shared,
+        .is_thin = file.is_thin,
+        .is_removable = file.is_removable,
+        .is_read_only = file.is_read_only,
+        .has_write_cache = file.has_write_cache,
+        .sanitize_ns = file.sanitize_ns,
     };
+    if (build->errors->error_count == errors_before)
+        disk->physical_block_exponent = physical_exponent(build, map, &file);
+    set_serial(build, &file, disk);
     snprintf(disk->name, sizeof(disk->name), "%s", map->key->text);
     snprintf(disk->full_name, sizeof(disk->full_name), "%s.%s", array->name, disk->name);
     if (build_find_nic(topology, array->first_nic, array->nic_count, disk->name) != TOPOLOGY_NONE)

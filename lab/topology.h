@@ -27,6 +27,8 @@
 #define PATH_NAME_BYTES 192 /* "hv1.iscsi1>san1.port-a" */
 #define IQN_BYTES       224 /* RFC 7143, 4.2.7.1: at most 223 bytes */
 
+#define SERIAL_BYTES 33 /* VPD page 80h: at most 32 characters */
+
 #define TOPOLOGY_NONE UINT32_MAX /* no such index */
 
 /* What a person may point at. X-macro: name, word in messages and database. */
@@ -147,6 +149,13 @@ struct topology_disk {
     int64_t size_bytes;
     uint32_t block_bytes;
     bool is_shared; /* several hosts may use it at the same time */
+    uint8_t physical_block_exponent;
+    bool is_thin;
+    bool is_removable;
+    bool is_read_only;
+    bool has_write_cache;
+    int64_t sanitize_ns;
+    char serial[SERIAL_BYTES]; /* "": made from the name */
 };
 
 struct topology_array {

@@ -81,6 +81,13 @@ struct disk_file {
     int64_t size_bytes;
     uint32_t block_bytes;
     bool is_shared;
+    uint32_t physical_block_bytes; /* 0: as 'block_bytes' */
+    bool is_thin;
+    bool is_removable;
+    bool is_read_only;
+    bool has_write_cache;
+    int64_t sanitize_ns;
+    const struct node *serial; /* NULL: made from the name */
 };
 
 struct array_map {

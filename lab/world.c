@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define STOP_PATIENCE_NS SECONDS(60) /* for outstanding I/O, when the run is over */
-#define SERIAL_BYTES     17          /* 16 hexadecimal digits and the NUL */
 
 struct world {
     struct world_options options;
@@ -170,7 +169,10 @@ static void add_disks(struct world *w)
         const struct topology_disk *disk = &t->disks[d];
         uint64_t id = hash64(disk->full_name, strlen(disk->full_name), 0);
 
-        snprintf(w->serials[d], SERIAL_BYTES, "%016" PRIX64, id);
+        if (disk->serial[0])
+            memcpy(w->serials[d], disk->serial, SERIAL_BYTES);
+        else
+            snprintf(w->serials[d], SERIAL_BYTES, "%016" PRIX64, id);
         w->identities[d] = w->serials[d];
         w->oracles[d] = oracle_new(
             &(struct oracle_options){.pool = w->options.pool,

@@ -71,7 +71,8 @@ static void add_disk(struct world_array *a, uint32_t index)
 {
     const struct topology_disk *disk =
         &a->options.scenario->topology->disks[a->topology->first_disk + index];
-    struct memory_store_config memory = {.bytes = (uint64_t)disk->size_bytes};
+    struct memory_store_config memory = {.bytes = (uint64_t)disk->size_bytes,
+                                         .has_volatile_cache = disk->has_write_cache};
 
     random_init(&memory.random, a->options.scenario->seed, disk->full_name);
     a->disks[index].memory = memory_store_new(&memory, a->options.clock, a->options.pool);
@@ -84,6 +85,12 @@ static void add_disk(struct world_array *a, uint32_t index)
                         .store = media_interface(a->disks[index].media),
                         .bytes = (uint64_t)disk->size_bytes,
                         .block_bytes = disk->block_bytes,
+                        .physical_block_exponent = disk->physical_block_exponent,
+                        .is_read_only = disk->is_read_only,
+                        .is_thin = disk->is_thin,
+                        .is_removable = disk->is_removable,
+                        .has_write_cache = disk->has_write_cache,
+                        .sanitize_ns = disk->sanitize_ns,
                     });
 }
 
