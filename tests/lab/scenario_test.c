@@ -326,6 +326,7 @@ static struct shipped_row {
     {"linux-switch-power-off"},
     {"linux-switch-frozen"},
     {"linux-all-paths-lost-long"},
+    {"linux-trunk-pulled"},
 };
 
 static void the_shipped_ones_are_flawless(void **state)

@@ -293,6 +293,7 @@ static struct shipped_row {
     {"topologies/hyperv-two-switch.yaml", 2, 4},
     {"topologies/hyperv-single-path.yaml", 2, 2},
     {"topologies/linux-two-switch.yaml", 2, 4},
+    {"topologies/linux-two-trunks.yaml", 2, 4},
 };
 
 static void the_shipped_ones_are_flawless(void **state)
