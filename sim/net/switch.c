@@ -100,7 +100,7 @@ struct passage {
 static struct frame *dress(const struct switch_port *out, struct frame *frame, uint32_t vlan)
 {
     if (!vlan_port_tags(&out->vlan, vlan))
-        return frame_without_tag(frame);
+        return frame_is_tagged(frame) ? frame_without_tag(frame) : frame;
     return frame_vlan(frame) == vlan ? frame : frame_with_tag(frame, vlan);
 }
 
@@ -208,7 +208,8 @@ static void learn(struct sw *sw, const struct switch_port *in, uint32_t vlan, st
     sw->mac_refused += learned == MAC_NO_ROOM;
 }
 
-/* Finds the way out of a frame whose last bit is there at 'tail_ns'. */
+/* Finds the way out of a frame whose last bit is there at 'tail_ns'. Bits that flipped in the
+ * switch may have taken it out of its VLAN. */
 static void pass_on(struct sw *sw, struct switch_port *in, struct frame *frame, int64_t tail_ns)
 {
     struct passage passage = {.in = in,
@@ -663,6 +664,11 @@ void switch_set_forwarding_delay_ns(struct sw *sw, int64_t delay_ns)
 {
     assert(delay_ns >= 0);
     sw->forwarding_delay_ns = delay_ns;
+}
+
+void switch_set_port_forwarding_delay_ns(struct sw *sw, int64_t delay_ns)
+{
+    sw->port_forwarding_delay_ns = delay_ns;
 }
 
 void switch_set_mac_age_ns(struct sw *sw, int64_t age_ns)

@@ -89,6 +89,7 @@ void switch_repair(struct sw *sw, struct impair_layer *layer);
 void switch_set_mtu_bytes(struct sw *sw, uint32_t mtu_bytes);
 void switch_set_forwarding_delay_ns(struct sw *sw, int64_t delay_ns);
 void switch_set_mac_age_ns(struct sw *sw, int64_t age_ns);
+void switch_set_port_forwarding_delay_ns(struct sw *sw, int64_t delay_ns); /* of later links */
 void switch_set_port_buffer_bytes(struct sw *sw, uint64_t bytes);
 void switch_set_blocked(struct sw *sw, uint32_t port_number, bool is_blocked);
 

@@ -16,12 +16,10 @@ void vlan_set_add(struct vlan_set *set, uint32_t first, uint32_t last)
         set->words[vlan / 64] |= UINT64_C(1) << vlan % 64;
 }
 
-uint32_t vlan_port_takes(const struct vlan_port *port, uint32_t tag)
+uint32_t vlan_trunk_takes(const struct vlan_port *port, uint32_t tag)
 {
     if (tag > VLAN_MOST)
         return VLAN_NONE;
-    if (!port->trunk)
-        return tag == VLAN_NONE ? port->untagged : VLAN_NONE;
     uint32_t vlan = tag == VLAN_NONE ? port->untagged : tag;
 
     return vlan_set_has(port->trunk, vlan) ? vlan : VLAN_NONE;

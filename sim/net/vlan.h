@@ -49,7 +49,13 @@ static inline bool vlan_port_tags(const struct vlan_port *port, uint32_t vlan)
 }
 /* The VLAN of a frame that arrives with a tag of VLAN 'tag' (VLAN_NONE: without, or with a priority
  * only); VLAN_NONE: refused. */
-uint32_t vlan_port_takes(const struct vlan_port *port, uint32_t tag);
+uint32_t vlan_trunk_takes(const struct vlan_port *port, uint32_t tag);
+static inline uint32_t vlan_port_takes(const struct vlan_port *port, uint32_t tag)
+{
+    if (port->trunk)
+        return vlan_trunk_takes(port, tag);
+    return tag == VLAN_NONE ? port->untagged : VLAN_NONE;
+}
 
 /* The VLAN in the tag of a frame; VLAN_NONE: it has no tag, or one for a priority only. */
 static inline uint32_t frame_vlan(const struct frame *frame)
