@@ -285,6 +285,53 @@ static void a_cable_may_join_two_nics(void **state)
     unload(&loaded);
 }
 
+static void settings_of_switches_and_ports_are_resolved(void **state)
+{
+    struct loaded loaded;
+    char *text = replaced(
+        good_topology, "{ports: 8, mtu: 9216}",
+        "{ports: 8, forwarding: cut-through, shared-buffer: 12 MiB, buffer-alpha: 1/2,\n"
+        "    flow-control: ask, pause-at: 100 KiB, resume-at: 50 KiB, link-debounce: 10 ms,\n"
+        "    port-settings: {2-3: {vlan: 10, edge: true}, 4: {trunk: [10, 20-22], native: 21},\n"
+        "                    5: {trunk: all, flow-control: none}, 6: {blocked: true}}}");
+    (void)state;
+
+    load(&loaded, text);
+    const struct topology *t = loaded.topology;
+    assert_non_null(t);
+    const struct topology_switch *sw = &t->switches[1];
+
+    assert_true(sw->is_cut_through);
+    assert_false(t->switches[0].is_cut_through);
+    assert_int_equal(sw->shared_buffer_bytes, 12 * 1024 * 1024);
+    assert_int_equal(sw->port_buffer_bytes, 0); /* none beside the shared one */
+    assert_int_equal(t->switches[0].port_buffer_bytes, 512 * 1024);
+    assert_int_equal(sw->alpha_128ths, 64);
+    assert_int_equal(sw->pause_at_bytes, 100 * 1024);
+    assert_int_equal(sw->resume_at_bytes, 50 * 1024);
+    assert_int_equal(sw->link_debounce_ns, 10000000);
+    assert_int_equal(sw->ports[0].vlan.untagged, 1); /* not named */
+    assert_null(sw->ports[0].vlan.trunk);
+    assert_int_equal(sw->ports[0].flow_control, FLOW_CONTROL_ASK);
+    assert_false(sw->ports[0].is_edge);
+    for (uint32_t i = 1; i <= 2; i++) {
+        assert_int_equal(sw->ports[i].vlan.untagged, 10);
+        assert_true(sw->ports[i].is_edge);
+    }
+    assert_int_equal(sw->ports[3].vlan.untagged, 21);
+    assert_true(vlan_set_has(sw->ports[3].vlan.trunk, 10));
+    assert_true(vlan_set_has(sw->ports[3].vlan.trunk, 22));
+    assert_false(vlan_set_has(sw->ports[3].vlan.trunk, 11));
+    assert_false(vlan_set_has(sw->ports[3].vlan.trunk, 23));
+    assert_int_equal(sw->ports[3].flow_control, FLOW_CONTROL_ASK); /* of the switch */
+    assert_true(vlan_set_has(sw->ports[4].vlan.trunk, 4094));
+    assert_int_equal(sw->ports[4].flow_control, FLOW_CONTROL_NONE);
+    assert_true(sw->ports[5].is_blocked);
+    assert_int_equal(t->nics[0].flow_control, FLOW_CONTROL_HONOUR);
+    free(text);
+    unload(&loaded);
+}
+
 static struct shipped_row {
     const char *name;
     uint32_t host_count;
@@ -329,6 +376,7 @@ int main(void)
     TEST_ROWS(use_rows, a_path_knows_what_it_runs_over);
     TEST(a_path_may_cross_several_switches);
     TEST(a_cable_may_join_two_nics);
+    TEST(settings_of_switches_and_ports_are_resolved);
     TEST_ROWS(shipped, the_shipped_ones_are_flawless);
     return TEST_RUN("lab.topology");
 }
