@@ -16,3 +16,7 @@ int run_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int report_command(int argc, char **argv);
 int schema_command(int argc, char **argv);
+int live_command(int argc, char **argv);
+int ctl_command(int argc, char **argv);
+int ping_command(int argc, char **argv);
+int serve_command(int argc, char **argv);

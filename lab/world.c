@@ -186,12 +186,33 @@ static void add_disks(struct world *w)
     }
 }
 
-static void add_boxes(struct world *w)
+/* Somebody outside owns a NIC of these, and so the box. */
+static bool is_real(const struct world *w, uint32_t first_nic, uint32_t nic_count)
+{
+    for (uint32_t i = 0; w->options.is_outside && i < nic_count; i++)
+        if (w->options.is_outside[first_nic + i])
+            return true;
+    return false;
+}
+
+/* A real box has the NICs that it was given, and no others. */
+static void darken(struct world *w, uint32_t first_nic, uint32_t nic_count)
+{
+    for (uint32_t i = first_nic; i < first_nic + nic_count; i++)
+        if (!w->options.is_outside[i])
+            nic_power_off(w->nics[i]);
+}
+
+static void add_arrays(struct world *w)
 {
     const struct topology *t = w->topology;
 
     w->arrays = mem_array(t->array_count, sizeof(struct world_array *));
-    for (uint32_t i = 0; i < t->array_count; i++)
+    for (uint32_t i = 0; i < t->array_count; i++) {
+        if (is_real(w, t->arrays[i].first_nic, t->arrays[i].nic_count)) {
+            darken(w, t->arrays[i].first_nic, t->arrays[i].nic_count);
+            continue;
+        }
         w->arrays[i] = world_array_new(&(struct world_array_options){
             .scenario = w->options.scenario,
             .array_index = i,
@@ -202,8 +223,19 @@ static void add_boxes(struct world *w)
             .trace = w->options.trace,
             .identities = w->identities,
         });
+    }
+}
+
+static void add_hosts(struct world *w)
+{
+    const struct topology *t = w->topology;
+
     w->hosts = mem_array(t->host_count, sizeof(struct world_host *));
-    for (uint32_t i = 0; i < t->host_count; i++)
+    for (uint32_t i = 0; i < t->host_count; i++) {
+        if (is_real(w, t->hosts[i].first_nic, t->hosts[i].nic_count)) {
+            darken(w, t->hosts[i].first_nic, t->hosts[i].nic_count);
+            continue;
+        }
         w->hosts[i] = world_host_new(&(struct world_host_options){
             .scenario = w->options.scenario,
             .names = w->options.names,
@@ -216,6 +248,7 @@ static void add_boxes(struct world *w)
             .oracles = w->oracles,
             .identities = w->identities,
         });
+    }
 }
 
 struct world *world_new(const struct world_options *options)
@@ -231,7 +264,8 @@ struct world *world_new(const struct world_options *options)
     add_nics(w);
     add_cables(w);
     add_disks(w);
-    add_boxes(w);
+    add_arrays(w);
+    add_hosts(w);
     return w;
 }
 
@@ -267,31 +301,43 @@ void world_free(struct world *w)
 void world_start(struct world *w)
 {
     for (uint32_t i = 0; i < w->topology->array_count; i++)
-        world_array_start(w->arrays[i]);
+        if (w->arrays[i])
+            world_array_start(w->arrays[i]);
     for (uint32_t i = 0; i < w->topology->host_count; i++)
-        world_host_start(w->hosts[i]);
+        if (w->hosts[i])
+            world_host_start(w->hosts[i]);
 }
 
 void world_stop(struct world *w)
 {
     for (uint32_t i = 0; i < w->topology->host_count; i++)
-        world_host_stop(w->hosts[i], STOP_PATIENCE_NS);
+        if (w->hosts[i])
+            world_host_stop(w->hosts[i], STOP_PATIENCE_NS);
 }
 
 bool world_is_stopped(const struct world *w)
 {
     for (uint32_t i = 0; i < w->topology->host_count; i++)
-        if (!world_host_is_stopped(w->hosts[i]) ||
-            stack_connection_count(world_host_stack(w->hosts[i])) > 0)
+        if (w->hosts[i] && (!world_host_is_stopped(w->hosts[i]) ||
+                            stack_connection_count(world_host_stack(w->hosts[i])) > 0))
             return false;
     for (uint32_t i = 0; i < w->topology->array_count; i++)
-        if (world_array_sessions(w->arrays[i]) > 0 ||
-            stack_connection_count(world_array_stack(w->arrays[i])) > 0)
+        if (w->arrays[i] && (world_array_sessions(w->arrays[i]) > 0 ||
+                             stack_connection_count(world_array_stack(w->arrays[i])) > 0))
             return false;
     return true;
 }
 
 /* Parts. */
+
+bool world_is_real(const struct world *w, struct part_ref box)
+{
+    if (box.kind == PART_HOST)
+        return !w->hosts[box.index];
+    if (box.kind == PART_DISK)
+        return !w->arrays[w->topology->disks[box.index].array_index];
+    return box.kind == PART_ARRAY && !w->arrays[box.index];
+}
 
 struct fabric *world_fabric(struct world *w)
 {
@@ -316,6 +362,21 @@ struct cable *world_cable(struct world *w, uint32_t cable_index)
 struct port *world_port(struct world *w, struct part_ref part)
 {
     return switch_port(w->switches[part.owner], part.index + 1);
+}
+
+struct world_host *world_host(struct world *w, uint32_t host_index)
+{
+    return w->hosts[host_index];
+}
+
+struct world_array *world_array(struct world *w, uint32_t array_index)
+{
+    return w->arrays[array_index];
+}
+
+const struct topology *world_topology(const struct world *w)
+{
+    return w->topology;
 }
 
 /* Rules at the end. */
@@ -344,12 +405,14 @@ void world_check_sessions(struct world *w)
     struct host_live_session live;
 
     for (uint32_t i = 0; i < w->topology->host_count; i++)
-        check_owner(w, w->topology->hosts[i].name,
-                    host_live_sessions(world_host_initiator(w->hosts[i]), &live, 1),
-                    stack_connection_count(world_host_stack(w->hosts[i])));
+        if (w->hosts[i])
+            check_owner(w, w->topology->hosts[i].name,
+                        host_live_sessions(world_host_initiator(w->hosts[i]), &live, 1),
+                        stack_connection_count(world_host_stack(w->hosts[i])));
     for (uint32_t i = 0; i < w->topology->array_count; i++)
-        check_owner(w, w->topology->arrays[i].name, world_array_sessions(w->arrays[i]),
-                    stack_connection_count(world_array_stack(w->arrays[i])));
+        if (w->arrays[i])
+            check_owner(w, w->topology->arrays[i].name, world_array_sessions(w->arrays[i]),
+                        stack_connection_count(world_array_stack(w->arrays[i])));
 }
 
 void world_check_frames(struct world *w)
@@ -364,7 +427,9 @@ void world_count(struct world *w, struct counter_sink *sink)
 {
     fabric_count(w->fabric, sink);
     for (uint32_t i = 0; i < w->topology->host_count; i++)
-        world_host_count(w->hosts[i], sink);
+        if (w->hosts[i])
+            world_host_count(w->hosts[i], sink);
     for (uint32_t i = 0; i < w->topology->array_count; i++)
-        world_array_count(w->arrays[i], sink);
+        if (w->arrays[i])
+            world_array_count(w->arrays[i], sink);
 }

@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 struct world;
+struct world_array;
+struct world_host;
 
 /* All borrowed for the life of the world. */
 struct world_options {
@@ -23,12 +25,15 @@ struct world_options {
     struct event_queue *queue;
     struct pool *pool;
     struct trace *trace;
+    const bool *is_outside; /* by NIC: it leads out of the simulation; NULL: none does */
 };
 
 /* The names that the trace's indices stand for; the caller frees them after everything else. */
 void world_names_init(struct san_names *ret_names, const struct topology *topology);
 void world_names_fini(struct san_names *names);
 
+/* A host or array with a NIC that leads outside is a real one: nothing above its NICs is simulated,
+ * and those that lead nowhere have no power. */
 struct world *world_new(const struct world_options *options);
 void world_free(struct world *world);
 /* Boots everything at the time that it is now. */
@@ -38,11 +43,18 @@ void world_start(struct world *world);
 void world_stop(struct world *world);
 bool world_is_stopped(const struct world *world);
 
+/* Nothing above the NICs of this host, array, or array of a disk is simulated. */
+bool world_is_real(const struct world *world, struct part_ref box);
+
 struct fabric *world_fabric(struct world *world);
 struct sw *world_switch(struct world *world, uint32_t switch_index);
 struct nic *world_nic(struct world *world, uint32_t nic_index);
 struct cable *world_cable(struct world *world, uint32_t cable_index);
 struct port *world_port(struct world *world, struct part_ref part); /* of a PART_PORT */
+/* NULL: somebody outside is that box. */
+struct world_host *world_host(struct world *world, uint32_t host_index);
+struct world_array *world_array(struct world *world, uint32_t array_index);
+const struct topology *world_topology(const struct world *world);
 
 /* Rules that are looked at when the run ends: P6 (no session, connection or memory that nobody
  * owns) and P8 (frames conserved). Broken ones go to the trace. */

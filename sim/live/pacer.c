@@ -12,9 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_NS     US(50) /* due sooner than that: polled for, not slept for */
-#define EARLY_NS    US(30) /* a sleep ends so much before the event: what waking up costs */
-#define RUN_AT_ONCE 8192u  /* events, before signals and commands get their turn */
+#define POLL_NS     US(50)  /* due sooner than that after waking up: polled for, not slept for */
+#define EARLY_LEAST US(20)  /* a sleep ends so much before the event: what waking up costs, */
+#define EARLY_MOST  US(150) /* as measured, and no more than that of polling */
+#define RUN_AT_ONCE 8192u   /* events, before signals and commands get their turn */
 #define TELL_NS     SECONDS(1)
 
 struct pacer {
@@ -24,7 +25,9 @@ struct pacer {
     int timer_fd;              /* owned */
     ev_io timer_watcher;
     int64_t origin_ns;  /* CLOCK_MONOTONIC at the world's 0 */
-    int64_t armed_ns;   /* world time that the timerfd waits for; TIME_NEVER: for nothing */
+    int64_t armed_ns;   /* the event that the timerfd waits for; TIME_NEVER: for nothing */
+    int64_t wake_ns;    /* world time at which the timerfd then fires */
+    int64_t costs_ns;   /* what waking up costs: the mean of the last few times */
     int64_t awaited_ns; /* an event that was slept for and did not run yet, or TIME_NEVER */
     int64_t behind_ns;  /* what is due and did not run */
     int64_t told_ns;    /* when the user last heard of it */
@@ -40,14 +43,23 @@ static int64_t monotonic_ns(void)
     return SECONDS(now.tv_sec) + now.tv_nsec;
 }
 
+static int64_t early_ns(const struct pacer *pacer)
+{
+    return time_min(time_max(pacer->costs_ns + pacer->costs_ns / 2, EARLY_LEAST), EARLY_MOST);
+}
+
 static void on_timer(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct pacer *pacer = watcher->data;
+    int64_t cost_ns = monotonic_ns() - pacer->origin_ns - pacer->wake_ns;
     uint64_t expiries;
     (void)loop, (void)events;
 
-    if (read(pacer->timer_fd, &expiries, sizeof(expiries)) > 0)
-        pacer->armed_ns = TIME_NEVER;
+    if (read(pacer->timer_fd, &expiries, sizeof(expiries)) < 0)
+        return;
+    pacer->armed_ns = TIME_NEVER;
+    /* One long delay says nothing about the next one. */
+    pacer->costs_ns += (time_min(time_max(cost_ns, 0), 2 * EARLY_MOST) - pacer->costs_ns) / 8;
 }
 
 struct pacer *pacer_new(struct ev_loop *loop, struct event_queue *queue, struct pacer_user *user)
@@ -137,7 +149,8 @@ bool pacer_is_behind(const struct pacer *pacer)
 static void sleep_until(struct pacer *pacer, int64_t due_ns)
 {
     if (due_ns != pacer->armed_ns) {
-        int64_t at_ns = due_ns == TIME_NEVER ? 0 : due_ns + pacer->origin_ns - EARLY_NS;
+        pacer->wake_ns = due_ns == TIME_NEVER ? 0 : due_ns - early_ns(pacer);
+        int64_t at_ns = due_ns == TIME_NEVER ? 0 : pacer->wake_ns + pacer->origin_ns;
         struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_ns / SECONDS(1)),
                                                .tv_nsec = (long)(at_ns % SECONDS(1))}};
 
@@ -154,10 +167,11 @@ void pacer_run(struct pacer *pacer)
     while (!pacer->is_stopping) {
         int64_t now_ns = pacer_catch_up(pacer);
         int64_t due_ns = event_queue_next_ns(pacer->queue);
+        int64_t poll_ns = time_max(POLL_NS, early_ns(pacer));
 
         if (pacer->is_stopping)
             break;
-        if (pacer->behind_ns > 0 || (due_ns != TIME_NEVER && due_ns - now_ns <= POLL_NS))
+        if (pacer->behind_ns > 0 || (due_ns != TIME_NEVER && due_ns - now_ns <= poll_ns))
             ev_run(pacer->loop, EVRUN_NOWAIT);
         else
             sleep_until(pacer, due_ns);

@@ -1,0 +1,31 @@
+/* The steps of a running world: those of a scenario at their moments, and those that are typed.
+ *
+ * A step that was typed lives as long as its layer; 'for:' is a scenario's alone. A real host or
+ * array cannot be switched off by us, but its cables and NICs can.
+ */
+#pragma once
+
+#include "lab/fault.h"
+#include "lab/world.h"
+
+#include <stdio.h>
+
+struct live_steps;
+
+/* Who hears what was done. */
+struct live_steps_user {
+    void (*on_step)(struct live_steps_user *user, int64_t at_ns, const char *text);
+};
+
+struct live_steps *live_steps_new(const struct topology *topology, struct world *world,
+                                  struct clock *clock, struct live_steps_user *user);
+/* Before the world. */
+void live_steps_free(struct live_steps *steps);
+
+/* Arms the steps of 'scenario' (borrowed), counted from the time that it is now. */
+void live_steps_play(struct live_steps *steps, const struct scenario *scenario);
+/* Does what 'line' says, now. What is wrong with it goes to 'answer', as in a file. Returns the
+ * exit code. */
+int live_steps_type(struct live_steps *steps, const char *line, FILE *answer);
+/* What is broken at this moment. */
+void live_steps_list(const struct live_steps *steps, FILE *to);
