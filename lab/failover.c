@@ -390,7 +390,8 @@ static void put_caught(struct failover *f, const struct catch *caught, const str
                               V_MAYBE(done_at_ns), V_INT(caught->retries), V_TEXT(result)});
 }
 
-static void release(struct failover *f, int64_t at_ns, struct open_io *io, bool is_error)
+static void release(struct failover *f, int64_t at_ns, struct open_io *io, bool is_error,
+                    const char *result)
 {
     size_t number = disk_number(f, io->host, io->disk);
 
@@ -406,7 +407,7 @@ static void release(struct failover *f, int64_t at_ns, struct open_io *io, bool 
             effect->recovered_in_place++;
         else if (!is_error && effect->first_io_at_ns == UNSET)
             effect->first_io_at_ns = at_ns;
-        put_caught(f, caught, io, at_ns, is_error ? "error" : "good");
+        put_caught(f, caught, io, at_ns, result);
         caught->next = f->spare;
         f->spare = caught;
     }
@@ -440,7 +441,19 @@ void failover_done(struct failover *f, int64_t at_ns, struct open_io *io, bool i
         if (!is_error && io->path != TRACE_NONE)
             note_first_io(fault, number, at_ns, io);
     }
-    release(f, at_ns, io, is_error);
+    release(f, at_ns, io, is_error, is_error ? "error" : "good");
+    for (struct fault *fault = f->faults; fault; fault = fault->next)
+        end_span_if_over(f, fault, at_ns);
+}
+
+void failover_forgotten(struct failover *f, int64_t at_ns, struct open_io *io)
+{
+    size_t number = disk_number(f, io->host, io->disk);
+
+    for (struct fault *fault = f->faults; fault; fault = fault->next)
+        if (is_open(fault))
+            note_completion(fault, number, at_ns, io, false);
+    release(f, at_ns, io, true, "host down");
     for (struct fault *fault = f->faults; fault; fault = fault->next)
         end_span_if_over(f, fault, at_ns);
 }

@@ -46,6 +46,8 @@ void failover_sent(struct failover *failover, int64_t at_ns, struct open_io *io)
 void failover_done(struct failover *failover, int64_t at_ns, struct open_io *io, bool is_error);
 /* Each pause that ends, or that lasts when the run ends; before failover_done() of its last I/O. */
 void failover_pause(struct failover *failover, const struct pause *pause);
+/* The host of an I/O went down: it ends without a completion. */
+void failover_forgotten(struct failover *failover, int64_t at_ns, struct open_io *io);
 void failover_sign(struct failover *failover, int64_t at_ns, const struct trace_sign *sign);
 /* In use: I/O may be given to the path, even if it is held below. Usable: I/O goes through. */
 void failover_path(struct failover *failover, int64_t at_ns, const struct trace_path *change,

@@ -161,6 +161,24 @@ static void on_io(struct trace *trace, int64_t at_ns, const struct trace_io *t)
     }
 }
 
+/* A host went down: nobody waits for its I/O any more. */
+static void on_host_lost(struct trace *trace, int64_t at_ns, uint32_t host)
+{
+    struct recorder *r = recorder_of(trace);
+    struct open_io *io;
+    struct pause pause;
+
+    mix(r, at_ns, host);
+    for (uint32_t d = 0; d < r->names->hosts[host].disk_count; d++) {
+        while ((io = open_ios_oldest(r->ios, host, d))) {
+            if (pauses_done(r->pauses, at_ns, host, d, true, &pause))
+                put_pause(r, &pause);
+            failover_forgotten(r->failover, at_ns, io);
+            open_ios_remove(r->ios, io);
+        }
+    }
+}
+
 /* Signs and path states. */
 
 static const char *path_name(const struct recorder *r, uint32_t host, uint32_t path)
@@ -314,6 +332,7 @@ struct recorder *recorder_new(const struct recorder_options *options)
     static const struct trace_ops ops = {.io = on_io,
                                          .sign = on_sign,
                                          .path = on_path,
+                                         .host_lost = on_host_lost,
                                          .broken = on_broken,
                                          .pdu = on_pdu,
                                          .pdu_end = on_pdu_end,
@@ -374,6 +393,18 @@ void recorder_repair(struct recorder *r, int64_t at_ns, uint32_t fault_id, const
     mix(r, at_ns, fault_id);
     failover_repair(r->failover, at_ns, fault_id);
     snprintf(text, sizeof(text), "repair '%s': %s %s", step, kind, part);
+    tell(r, at_ns, text);
+}
+
+void recorder_nothing_to_undo(struct recorder *r, int64_t at_ns, const char *step, const char *kind,
+                              const char *part)
+{
+    char text[256];
+
+    mix(r, at_ns, 0);
+    mix_text(r, kind);
+    snprintf(text, sizeof(text), "step '%s': %s %s, where there was nothing to undo", step, kind,
+             part);
     tell(r, at_ns, text);
 }
 

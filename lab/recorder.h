@@ -47,6 +47,9 @@ void recorder_fault(struct recorder *recorder, int64_t at_ns, uint32_t fault_id,
                     size_t touched_count);
 void recorder_repair(struct recorder *recorder, int64_t at_ns, uint32_t fault_id, const char *step,
                      const char *kind, const char *part);
+/* A step undoes a fault, and there is none. */
+void recorder_nothing_to_undo(struct recorder *recorder, int64_t at_ns, const char *step,
+                              const char *kind, const char *part);
 
 /* When recorder_wake() has work, or TIME_NEVER. */
 int64_t recorder_deadline_ns(const struct recorder *recorder);

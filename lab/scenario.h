@@ -14,6 +14,7 @@
 #include "lab/file_set.h"
 #include "lab/topology.h"
 #include "sim/core/plant.h"
+#include "sim/net/impair.h"
 #include "sim/net/wire.h"
 
 #include <stdbool.h>
@@ -56,105 +57,132 @@ struct moment {
 
 /* ---- Steps ------------------------------------------------------------------------------ */
 
-#define VERB_LINKS PART_BIT(PART_CABLE)
-#define VERB_PORTS (PART_BIT(PART_NIC) | PART_BIT(PART_PORT))
-#define VERB_BOXES (PART_BIT(PART_SWITCH) | PART_BIT(PART_HOST) | PART_BIT(PART_ARRAY))
+#define VERB_LINKS  PART_BIT(PART_CABLE)
+#define VERB_PORTS  (PART_BIT(PART_NIC) | PART_BIT(PART_PORT))
+#define VERB_SWITCH PART_BIT(PART_SWITCH)
+#define VERB_BOXES  (VERB_SWITCH | PART_BIT(PART_HOST) | PART_BIT(PART_ARRAY))
+#define VERB_ENDS   (PART_BIT(PART_HOST) | PART_BIT(PART_ARRAY))
+#define VERB_ARRAY  PART_BIT(PART_ARRAY)
+#define VERB_DISK   PART_BIT(PART_DISK)
 
-/* X-macro: name, word (a verb is fault.kind in the database), the verb that undoes it (itself:
- * nothing to undo), parts that it fits, those of them for which the program can execute it,
- * arguments (of enum step_argument), what happens. */
+/* Which arguments a verb has, and which of them it cannot do without. */
+#define ARGS_LOSE                                                                                  \
+    (ARG_BIT(ARG_RATE) | ARG_BIT(ARG_BURST) | ARG_BIT(ARG_EVERY) | ARG_BIT(ARG_LARGER_THAN) |      \
+     ARG_BIT(ARG_DIRECTION))
+#define ARGS_CORRUPT   (ARG_BIT(ARG_RATE) | ARG_BIT(ARG_SEEN_BY) | ARG_BIT(ARG_DIRECTION))
+#define ARGS_DUPLICATE (ARG_BIT(ARG_RATE) | ARG_BIT(ARG_DIRECTION))
+#define ARGS_REORDER   (ARG_BIT(ARG_RATE) | ARG_BIT(ARG_BY) | ARG_BIT(ARG_DIRECTION))
+#define ARGS_DELAY     (ARG_BIT(ARG_BY) | ARG_BIT(ARG_JITTER) | ARG_BIT(ARG_DIRECTION))
+#define ARGS_THROTTLE  (ARG_BIT(ARG_TO) | ARG_BIT(ARG_DIRECTION))
+#define ARGS_PR        (ARG_BIT(ARG_BY) | ARG_BIT(ARG_TYPE) | ARG_BIT(ARG_KEY))
+
+/* X-macro: name, word (a verb is fault.kind in the database), the verb that undoes it (itself: only
+ * the end of its 'for:' does), parts that it fits, those of them for which the program can execute
+ * it, arguments (of enum step_argument), those that must be given, does it last until it is undone
+ * (or is it over in a moment)?, what happens. */
 #define VERBS(X)                                                                                   \
-    X(VERB_PULL, "pull", VERB_PLUG_IN, VERB_LINKS, VERB_LINKS, ARG_BIT(ARG_DIRECTION),             \
-      "both ends lose carrier, frames in flight are lost")                                         \
-    X(VERB_PLUG_IN, "plug-in", VERB_PULL, VERB_LINKS, VERB_LINKS, 0, "undoes 'pull'")              \
-    X(VERB_DISABLE, "disable", VERB_ENABLE, VERB_PORTS, VERB_PORTS, 0, "administratively down")    \
-    X(VERB_ENABLE, "enable", VERB_DISABLE, VERB_PORTS, VERB_PORTS, 0, "undoes 'disable'")          \
-    X(VERB_POWER_OFF, "power-off", VERB_POWER_ON, VERB_BOXES, PART_BIT(PART_SWITCH), 0,            \
+    X(VERB_PULL, "pull", VERB_PLUG_IN, VERB_LINKS, VERB_LINKS, ARG_BIT(ARG_DIRECTION), 0, true,    \
+      "both ends lose carrier, frames in flight are lost; one way: who notices is the cable's "    \
+      "'one-way'")                                                                                 \
+    X(VERB_PLUG_IN, "plug-in", VERB_PULL, VERB_LINKS, VERB_LINKS, 0, 0, false, "undoes 'pull'")    \
+    X(VERB_DISABLE, "disable", VERB_ENABLE, VERB_PORTS, VERB_PORTS, 0, 0, true,                    \
+      "administratively down")                                                                     \
+    X(VERB_ENABLE, "enable", VERB_DISABLE, VERB_PORTS, VERB_PORTS, 0, 0, false,                    \
+      "undoes 'disable'")                                                                          \
+    X(VERB_POWER_OFF, "power-off", VERB_POWER_ON, VERB_BOXES, VERB_BOXES, 0, 0, true,              \
       "everything in it is gone; on return it boots")                                              \
-    X(VERB_POWER_ON, "power-on", VERB_POWER_OFF, VERB_BOXES, PART_BIT(PART_SWITCH), 0,             \
+    X(VERB_POWER_ON, "power-on", VERB_POWER_OFF, VERB_BOXES, VERB_BOXES, 0, 0, false,              \
       "undoes 'power-off'")                                                                        \
-    X(VERB_REBOOT, "reboot", VERB_REBOOT, VERB_BOXES, PART_BIT(PART_SWITCH),                       \
-      ARG_BIT(ARG_BOOT_TIME), "power-off, then boot")                                              \
-    X(VERB_CRASH, "crash", VERB_RESTART, PART_BIT(PART_HOST) | PART_BIT(PART_ARRAY), 0, 0,         \
-      "volatile state is lost at once; unflushed writes too")                                      \
-    X(VERB_RESTART, "restart", VERB_CRASH, PART_BIT(PART_HOST) | PART_BIT(PART_ARRAY), 0, 0,       \
-      "undoes 'crash'")                                                                            \
-    X(VERB_FREEZE, "freeze", VERB_THAW, VERB_PORTS | VERB_BOXES,                                   \
-      VERB_PORTS | PART_BIT(PART_SWITCH), ARG_BIT(ARG_DIRECTION),                                  \
-      "the link stays up, nothing passes")                                                         \
-    X(VERB_THAW, "thaw", VERB_FREEZE, VERB_PORTS | VERB_BOXES, VERB_PORTS | PART_BIT(PART_SWITCH), \
-      0, "undoes 'freeze'")                                                                        \
-    X(VERB_FLAP, "flap", VERB_FLAP, VERB_LINKS | VERB_PORTS, 0,                                    \
-      ARG_BIT(ARG_DOWN) | ARG_BIT(ARG_UP), "down and up in turn")                                  \
-    X(VERB_LOSE, "lose", VERB_LOSE, VERB_LINKS | PART_BIT(PART_PORT), 0,                           \
-      ARG_BIT(ARG_RATE) | ARG_BIT(ARG_BURST) | ARG_BIT(ARG_EVERY) | ARG_BIT(ARG_LARGER_THAN) |     \
-          ARG_BIT(ARG_DIRECTION),                                                                  \
-      "frames vanish")                                                                             \
-    X(VERB_CORRUPT, "corrupt", VERB_CORRUPT, VERB_LINKS | PART_BIT(PART_SWITCH), 0,                \
-      ARG_BIT(ARG_RATE) | ARG_BIT(ARG_SEEN_BY) | ARG_BIT(ARG_DIRECTION), "bits flip")              \
-    X(VERB_DUPLICATE, "duplicate", VERB_DUPLICATE, VERB_LINKS | PART_BIT(PART_SWITCH), 0,          \
-      ARG_BIT(ARG_RATE), "frames arrive twice")                                                    \
-    X(VERB_REORDER, "reorder", VERB_REORDER, VERB_LINKS | PART_BIT(PART_SWITCH), 0,                \
-      ARG_BIT(ARG_RATE) | ARG_BIT(ARG_BY), "frames overtake each other")                           \
-    X(VERB_DELAY, "delay", VERB_DELAY, VERB_LINKS | PART_BIT(PART_SWITCH), 0,                      \
-      ARG_BIT(ARG_BY) | ARG_BIT(ARG_JITTER) | ARG_BIT(ARG_DIRECTION), "adds delay, with jitter")   \
-    X(VERB_THROTTLE, "throttle", VERB_THROTTLE, VERB_LINKS | PART_BIT(PART_PORT), 0,               \
-      ARG_BIT(ARG_TO), "a lower rate")                                                             \
-    X(VERB_CHANGE, "change", VERB_CHANGE, PART_BIT(PART_NONE), 0,                                  \
-      ARG_BIT(ARG_WHAT) | ARG_BIT(ARG_TO), "any setting of the topology")                          \
-    X(VERB_FLUSH, "flush", VERB_FLUSH, PART_BIT(PART_SWITCH), 0, 0, "forgets its MAC table")       \
-    X(VERB_SLOW, "slow", VERB_SLOW, PART_BIT(PART_ARRAY) | PART_BIT(PART_DISK), 0,                 \
-      ARG_BIT(ARG_BY), "media slower")                                                             \
-    X(VERB_FAIL_MEDIA, "fail-media", VERB_FAIL_MEDIA, PART_BIT(PART_DISK), 0,                      \
-      ARG_BIT(ARG_AREA) | ARG_BIT(ARG_SENSE), "reads or writes of a range end with sense data")    \
-    X(VERB_DROP_SESSION, "drop-session", VERB_DROP_SESSION, PART_BIT(PART_ARRAY), 0,               \
-      ARG_BIT(ARG_OF), "a session is cut")                                                         \
-    X(VERB_ASK_LOGOUT, "ask-logout", VERB_ASK_LOGOUT, PART_BIT(PART_ARRAY), 0, ARG_BIT(ARG_OF),    \
-      "asynchronous logout request")                                                               \
-    X(VERB_TRANSITION, "transition", VERB_TRANSITION, PART_BIT(PART_ARRAY), 0, ARG_BIT(ARG_TO),    \
+    X(VERB_REBOOT, "reboot", VERB_REBOOT, VERB_BOXES, VERB_BOXES, ARG_BIT(ARG_BOOT_TIME), 0,       \
+      false, "power-off, then boot")                                                               \
+    X(VERB_CRASH, "crash", VERB_RESTART, VERB_ENDS, VERB_ENDS, 0, 0, true,                         \
+      "volatile state is lost at once, unflushed writes too; its links stay up, and nobody "       \
+      "answers")                                                                                   \
+    X(VERB_RESTART, "restart", VERB_CRASH, VERB_ENDS, VERB_ENDS, 0, 0, false,                      \
+      "undoes 'crash': it boots")                                                                  \
+    X(VERB_FREEZE, "freeze", VERB_THAW, VERB_PORTS | VERB_BOXES, VERB_PORTS | VERB_BOXES,          \
+      ARG_BIT(ARG_DIRECTION), 0, true, "the link stays up, nothing passes")                        \
+    X(VERB_THAW, "thaw", VERB_FREEZE, VERB_PORTS | VERB_BOXES, VERB_PORTS | VERB_BOXES, 0, 0,      \
+      false, "undoes 'freeze'")                                                                    \
+    X(VERB_FLAP, "flap", VERB_FLAP, VERB_LINKS | VERB_PORTS, VERB_LINKS | VERB_PORTS,              \
+      ARG_BIT(ARG_DOWN) | ARG_BIT(ARG_UP), ARG_BIT(ARG_DOWN) | ARG_BIT(ARG_UP), true,              \
+      "down and up in turn")                                                                       \
+    X(VERB_LOSE, "lose", VERB_LOSE, VERB_LINKS | VERB_PORTS, VERB_LINKS | VERB_PORTS, ARGS_LOSE,   \
+      0, true, "frames vanish; all of them if nothing says which")                                 \
+    X(VERB_CORRUPT, "corrupt", VERB_CORRUPT, VERB_LINKS | VERB_SWITCH, VERB_LINKS | VERB_SWITCH,   \
+      ARGS_CORRUPT, ARG_BIT(ARG_RATE), true, "bits flip")                                          \
+    X(VERB_DUPLICATE, "duplicate", VERB_DUPLICATE, VERB_LINKS | VERB_SWITCH,                       \
+      VERB_LINKS | VERB_SWITCH, ARGS_DUPLICATE, ARG_BIT(ARG_RATE), true, "frames arrive twice")    \
+    X(VERB_REORDER, "reorder", VERB_REORDER, VERB_LINKS | VERB_SWITCH, VERB_LINKS | VERB_SWITCH,   \
+      ARGS_REORDER, ARG_BIT(ARG_RATE) | ARG_BIT(ARG_BY), true,                                     \
+      "some frames come later by 'by', and are overtaken")                                         \
+    X(VERB_DELAY, "delay", VERB_DELAY, VERB_LINKS | VERB_SWITCH, VERB_LINKS | VERB_SWITCH,         \
+      ARGS_DELAY, ARG_BIT(ARG_BY), true, "adds delay, with jitter; the order stays")               \
+    X(VERB_THROTTLE, "throttle", VERB_THROTTLE, VERB_LINKS | VERB_PORTS, VERB_LINKS | VERB_PORTS,  \
+      ARGS_THROTTLE, ARG_BIT(ARG_TO), true, "a lower rate")                                        \
+    X(VERB_CHANGE, "change", VERB_CHANGE, PART_BIT(PART_NONE), PART_BIT(PART_NONE),                \
+      ARG_BIT(ARG_WHAT) | ARG_BIT(ARG_TO), ARG_BIT(ARG_WHAT) | ARG_BIT(ARG_TO), true,              \
+      "a setting of the topology: {what: switches.switch-2.mtu, to: 1500}")                        \
+    X(VERB_FLUSH, "flush", VERB_FLUSH, VERB_SWITCH, VERB_SWITCH, 0, 0, false,                      \
+      "forgets its MAC table")                                                                     \
+    X(VERB_SLOW, "slow", VERB_SLOW, VERB_ARRAY | VERB_DISK, VERB_ARRAY | VERB_DISK,                \
+      ARG_BIT(ARG_BY), ARG_BIT(ARG_BY), true, "media slower, by a factor or a time")               \
+    X(VERB_FAIL_MEDIA, "fail-media", VERB_FAIL_MEDIA, VERB_DISK, VERB_DISK,                        \
+      ARG_BIT(ARG_AREA) | ARG_BIT(ARG_SENSE), 0, true,                                             \
+      "reads or writes of a range end with sense data")                                            \
+    X(VERB_DROP_SESSION, "drop-session", VERB_DROP_SESSION, VERB_ARRAY, VERB_ARRAY,                \
+      ARG_BIT(ARG_OF), 0, false, "sessions are cut, of one host or of all")                        \
+    X(VERB_ASK_LOGOUT, "ask-logout", VERB_ASK_LOGOUT, VERB_ARRAY, VERB_ARRAY, ARG_BIT(ARG_OF), 0,  \
+      false, "asynchronous logout request, to one host or to all")                                 \
+    X(VERB_TRANSITION, "transition", VERB_TRANSITION, VERB_ARRAY, 0, ARG_BIT(ARG_TO), 0, true,     \
       "ALUA states change")                                                                        \
-    X(VERB_TAKE_OVER, "take-over", VERB_TAKE_OVER, PART_BIT(PART_ARRAY), 0, ARG_BIT(ARG_TAKES),    \
+    X(VERB_TAKE_OVER, "take-over", VERB_TAKE_OVER, VERB_ARRAY, 0, ARG_BIT(ARG_TAKES), 0, true,     \
       "the partner controller takes the disks")                                                    \
-    X(VERB_RESERVE, "reserve", VERB_RELEASE, PART_BIT(PART_DISK), 0,                               \
-      ARG_BIT(ARG_BY) | ARG_BIT(ARG_TYPE) | ARG_BIT(ARG_KEY), "persistent reservation by a host")  \
-    X(VERB_RELEASE, "release", VERB_RESERVE, PART_BIT(PART_DISK), 0,                               \
-      ARG_BIT(ARG_BY) | ARG_BIT(ARG_KEY), "undoes 'reserve'")                                      \
-    X(VERB_PREEMPT, "preempt", VERB_PREEMPT, PART_BIT(PART_DISK), 0,                               \
-      ARG_BIT(ARG_BY) | ARG_BIT(ARG_TYPE) | ARG_BIT(ARG_KEY),                                      \
+    X(VERB_RESERVE, "reserve", VERB_RELEASE, VERB_DISK, 0, ARGS_PR, 0, true,                       \
+      "persistent reservation by a host")                                                          \
+    X(VERB_RELEASE, "release", VERB_RESERVE, VERB_DISK, 0, ARG_BIT(ARG_BY) | ARG_BIT(ARG_KEY), 0,  \
+      false, "undoes 'reserve'")                                                                   \
+    X(VERB_PREEMPT, "preempt", VERB_PREEMPT, VERB_DISK, 0, ARGS_PR, 0, false,                      \
       "persistent reservation taken from its holder")
 
 enum verb {
-#define X(name, word, undo, parts, can_run, arguments, about) name,
+#define X(name, word, undo, parts, can_run, arguments, needs, lasts, about) name,
     VERBS(X)
 #undef X
         VERB_COUNT,
 };
 
-/* X-macro: name, key beside 'part' in the map form 'pull: {part: hv1-1, direction: to-switch-1}'.
- */
+/* X-macro: name, key beside 'part' in the map form 'pull: {part: hv1-1, direction: to-switch-1}',
+ * meaning. */
 #define STEP_ARGUMENTS(X)                                                                          \
-    X(ARG_DIRECTION, "direction")                                                                  \
-    X(ARG_BOOT_TIME, "boot-time")                                                                  \
-    X(ARG_DOWN, "down")                                                                            \
-    X(ARG_UP, "up")                                                                                \
-    X(ARG_RATE, "rate")                                                                            \
-    X(ARG_BURST, "burst")                                                                          \
-    X(ARG_EVERY, "every")                                                                          \
-    X(ARG_LARGER_THAN, "larger-than")                                                              \
-    X(ARG_SEEN_BY, "seen-by")                                                                      \
-    X(ARG_BY, "by")                                                                                \
-    X(ARG_JITTER, "jitter")                                                                        \
-    X(ARG_TO, "to")                                                                                \
-    X(ARG_WHAT, "what")                                                                            \
-    X(ARG_AREA, "area")                                                                            \
-    X(ARG_SENSE, "sense")                                                                          \
-    X(ARG_OF, "of")                                                                                \
-    X(ARG_TAKES, "takes")                                                                          \
-    X(ARG_TYPE, "type")                                                                            \
-    X(ARG_KEY, "key")
+    X(ARG_DIRECTION, "direction",                                                                  \
+      "'to-switch-1': only frames that go there; the box itself or a neighbour of it")             \
+    X(ARG_BOOT_TIME, "boot-time", "time: instead of that of the topology")                         \
+    X(ARG_DOWN, "down", "time: so long down")                                                      \
+    X(ARG_UP, "up", "time: so long up, in turn")                                                   \
+    X(ARG_RATE, "rate", "share of the frames: '1 %'")                                              \
+    X(ARG_BURST, "burst",                                                                          \
+      "so many frames in a row: with 'rate' on average (Gilbert's chain), with 'every' exactly")   \
+    X(ARG_EVERY, "every", "each so-manieth frame")                                                 \
+    X(ARG_LARGER_THAN, "larger-than", "size: frames above it, from Ethernet header to payload")    \
+    X(ARG_SEEN_BY, "seen-by",                                                                      \
+      "who can see the damage: 'fcs' (the next receiver; the default), 'checksum' (FCS repaired: " \
+      "IPv4, TCP) or 'nobody' (all repaired: iSCSI's digests at best)")                            \
+    X(ARG_BY, "by", "time; of 'slow' also a factor: '10 x'")                                       \
+    X(ARG_JITTER, "jitter", "time: an even draw from 0 to this on top")                            \
+    X(ARG_TO, "to", "of 'throttle' a data rate; of 'change' the value, as in the topology")        \
+    X(ARG_WHAT, "what", "dotted path of the setting, '*' for all names: 'switches.switch-2.mtu'")  \
+    X(ARG_AREA, "area", "blocks, first to last: '2048-4095'; default: all")                        \
+    X(ARG_SENSE, "sense",                                                                          \
+      "'medium-error' (reads 3/11/00, writes 3/0C/00; the default), 'read-error' or "              \
+      "'write-error'")                                                                             \
+    X(ARG_OF, "of", "a host; default: all")                                                        \
+    X(ARG_TAKES, "takes", "time")                                                                  \
+    X(ARG_TYPE, "type", "of the reservation")                                                      \
+    X(ARG_KEY, "key", "of the reservation")
 
 enum step_argument {
-#define X(name, word) name,
+#define X(name, word, about) name,
     STEP_ARGUMENTS(X)
 #undef X
         ARG_COUNT,
@@ -163,22 +191,35 @@ enum step_argument {
 
 #define DIRECTION_BOTH UINT32_MAX
 
+struct setting; /* lab/settings.h */
+
 /* The arguments that were given; those that need no verb yet that runs are kept as text. */
 struct step_arguments {
-    unsigned given;        /* mask of ARG_BIT() */
-    uint32_t direction;    /* ARG_DIRECTION: frames towards which end of the cable (0 'from', 1
-                              'to'); of a NIC or port: DIRECTION_OUT or DIRECTION_IN of it;
-                              DIRECTION_BOTH */
-    int64_t boot_time_ns;  /* ARG_BOOT_TIME */
-    int64_t down_ns;       /* ARG_DOWN */
-    int64_t up_ns;         /* ARG_UP */
-    uint32_t rate_ppm;     /* ARG_RATE */
-    uint32_t burst;        /* ARG_BURST: frames */
-    uint32_t every;        /* ARG_EVERY: each n-th frame */
-    int64_t larger_bytes;  /* ARG_LARGER_THAN */
-    int64_t by_ns;         /* ARG_BY of 'delay' */
-    int64_t jitter_ns;     /* ARG_JITTER */
-    int64_t to_bits_per_s; /* ARG_TO of 'throttle' */
+    unsigned given;          /* mask of ARG_BIT() */
+    uint32_t direction;      /* ARG_DIRECTION: frames towards which end of the cable (0 'from', 1
+                                'to'); of a NIC or port: DIRECTION_OUT or DIRECTION_IN of it;
+                                DIRECTION_BOTH: 'towards' counts, or all frames are meant */
+    struct part_ref towards; /* ARG_DIRECTION of a switch, host or array: the box that frames go to,
+                                itself or a neighbour; PART_NONE: not given */
+    int64_t boot_time_ns;    /* ARG_BOOT_TIME */
+    int64_t down_ns;         /* ARG_DOWN */
+    int64_t up_ns;           /* ARG_UP */
+    uint32_t rate_ppm;       /* ARG_RATE */
+    uint32_t burst;          /* ARG_BURST: frames */
+    uint32_t every;          /* ARG_EVERY: each n-th frame */
+    int64_t larger_bytes;    /* ARG_LARGER_THAN */
+    enum corrupt_seen_by seen_by;  /* ARG_SEEN_BY */
+    int64_t by_ns;                 /* ARG_BY, a time */
+    int64_t by_factor_ppm;         /* ARG_BY of 'slow', a factor; 0: it is a time */
+    int64_t jitter_ns;             /* ARG_JITTER */
+    int64_t to_bits_per_s;         /* ARG_TO of 'throttle' */
+    const struct setting *setting; /* ARG_WHAT */
+    int64_t setting_value;         /* ARG_TO of 'change', in the base unit */
+    uint64_t first_block;          /* ARG_AREA; all if it is not given */
+    uint64_t last_block;
+    bool fails_reads; /* ARG_SENSE */
+    bool fails_writes;
+    uint32_t of_host;      /* ARG_OF: index of a host; TOPOLOGY_NONE: all */
     char *text[ARG_COUNT]; /* as written, owned; NULL if not given */
 };
 
@@ -189,7 +230,7 @@ struct step {
     int64_t for_ns; /* undone after so long; 0: never by itself */
     enum verb verb;
     bool is_undo;         /* the verb takes a layer away: 'plug-in', 'power-on', ... */
-    struct part_ref part; /* PART_NONE for 'change' */
+    struct part_ref part; /* 'change': what has the setting; PART_NONE: several of them */
     struct step_arguments arguments;
 };
 
@@ -392,7 +433,9 @@ struct verb_row {
     unsigned parts;
     unsigned can_run;
     unsigned arguments;
-    bool is_undo; /* the later of a pair: 'plug-in' */
+    unsigned needs; /* of the arguments */
+    bool lasts;     /* until it is undone; else it is over in a moment */
+    bool is_undo;   /* the later of a pair: 'plug-in' */
     const char *about;
 };
 struct measure_row {

@@ -1,380 +1,25 @@
-/* The steps of a scenario: when, which verb, on which part, with which arguments. */
+/* The steps of a scenario: their names and their times. What happens is read in scenario_verbs.c.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lab/scenario_tables.h"
-#include "sim/core/attributes.h"
+#include "lab/scenario_verbs.h"
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 
 #define STEPS_MOST 1000u
 
-/* ---- Parts ---- */
-
-/* All names of parts of these kinds; owned by the caller, as an array. */
-static size_t list_parts(const struct topology *topology, unsigned kinds, const char **names,
-                         size_t most)
-{
-    size_t count = 0;
-
-#define LIST(items, item_count, member, kind)                                                      \
-    for (uint32_t i = 0; (kinds & PART_BIT(kind)) && i < topology->item_count && count < most;     \
-         i++)                                                                                      \
-        names[count++] = topology->items[i].member;
-
-    LIST(switches, switch_count, name, PART_SWITCH)
-    LIST(hosts, host_count, name, PART_HOST)
-    LIST(arrays, array_count, name, PART_ARRAY)
-    LIST(cables, cable_count, name, PART_CABLE)
-    LIST(nics, nic_count, full_name, PART_NIC)
-    LIST(disks, disk_count, full_name, PART_DISK)
-    LIST(paths, path_count, name, PART_PATH)
-#undef LIST
-    return count;
-}
-
-/* 'switch-1.25' of a switch with 24 ports. */
-static bool is_no_port(const struct topology *topology, const struct node *node,
-                       struct errors *errors)
-{
-    const char *dot = strchr(node->text, '.');
-
-    for (uint32_t i = 0; dot && i < topology->switch_count; i++) {
-        const struct topology_switch *sw = &topology->switches[i];
-
-        if (strlen(sw->name) != (size_t)(dot - node->text) ||
-            strncmp(sw->name, node->text, strlen(sw->name)) != 0)
-            continue;
-        error_help(node_error(errors, node, "'%s' has no port '%.40s'", sw->name, dot + 1),
-                   "its ports are 1 to %" PRIu32, sw->port_count);
-        return true;
-    }
-    return false;
-}
-
-void scenario_unknown_part(const struct topology *topology, const struct node *node,
-                           const char *what, unsigned kinds, struct errors *errors)
-{
-    if ((kinds & PART_BIT(PART_PORT)) && is_no_port(topology, node, errors))
-        return;
-
-    const char *names[1024];
-    size_t count =
-        errors_has_room(errors) ? list_parts(topology, kinds, names, ARRAY_SIZE(names)) : 0;
-
-    schema_unknown(node, what, node->text, (struct name_list){names, count}, errors);
-}
-
-/* "a cable, a NIC or a switch port" */
-static void list_kinds(unsigned kinds, char *text, size_t text_bytes)
-{
-    size_t used = 0;
-    unsigned left = kinds;
-
-    text[0] = '\0';
-    for (enum part_kind kind = PART_SWITCH; kind < PART_NONE; kind++) {
-        if (!(kinds & PART_BIT(kind)))
-            continue;
-        left &= ~PART_BIT(kind);
-        used += (size_t)snprintf(text + used, text_bytes - used, "%s%s %s",
-                                 used == 0  ? ""
-                                 : left > 0 ? ", "
-                                            : " or ",
-                                 kind == PART_ARRAY ? "an" : "a", part_kind_word(kind));
-        if (used >= text_bytes)
-            return;
-    }
-}
-
-static bool find_part(const struct scenario *scenario, const struct node *node, enum verb verb,
-                      struct part_ref *ret_part, struct errors *errors)
-{
-    const struct verb_row *row = verb_row(verb);
-    char kinds[128];
-
-    if (!schema_has_value(node, row->word, errors))
-        return false;
-    if (!topology_find(scenario->topology, node->text, ret_part)) {
-        unsigned any = ~PART_BIT(PART_PATH);
-
-        scenario_unknown_part(scenario->topology, node, "part", any, errors);
-        return false;
-    }
-    if (!(row->parts & PART_BIT(ret_part->kind))) {
-        list_kinds(row->parts, kinds, sizeof(kinds));
-        error_help(node_error(errors, node, "'%s' does not fit '%.80s', which is a %s", row->word,
-                              node->text, part_kind_word(ret_part->kind)),
-                   "it fits %s", kinds);
-        return false;
-    }
-    if (!(row->can_run & PART_BIT(ret_part->kind))) {
-        list_kinds(row->can_run, kinds, sizeof(kinds));
-        struct error *error = node_error(errors, node, "'%s' of a %s is not simulated yet",
-                                         row->word, part_kind_word(ret_part->kind));
-        if (row->can_run)
-            error_help(error, "so far it is for %s", kinds);
-        return false;
-    }
-    return true;
-}
-
-/* ---- Arguments ---- */
-
-static const char *argument_word(enum step_argument argument)
-{
-    static const char *const words[] = {
-#define X(name, word) [name] = (word),
-        STEP_ARGUMENTS(X)
-#undef X
-    };
-
-    return words[argument];
-}
-
-/* The name of the box that an end is in. */
-static const char *box_of_nic(const struct topology *topology, uint32_t nic_index)
-{
-    const struct topology_nic *nic = &topology->nics[nic_index];
-
-    return nic->is_array_nic ? topology->arrays[nic->owner_index].name
-                             : topology->hosts[nic->owner_index].name;
-}
-
-static const char *box_of_end(const struct topology *topology, const struct cable_end *end)
-{
-    return end->nic_index == TOPOLOGY_NONE ? topology->switches[end->switch_index].name
-                                           : box_of_nic(topology, end->nic_index);
-}
-
-/* The two boxes that frames through 'part' go to: by 'direction' 0 and 1. False: it has none. */
-static bool directions_of(const struct topology *topology, struct part_ref part,
-                          const char *boxes[2])
-{
-    uint32_t cable_index = TOPOLOGY_NONE;
-    const char *own = "";
-
-    if (part.kind == PART_CABLE) {
-        boxes[0] = box_of_end(topology, &topology->cables[part.index].ends[0]);
-        boxes[1] = box_of_end(topology, &topology->cables[part.index].ends[1]);
-        return true;
-    }
-    if (part.kind == PART_NIC) {
-        cable_index = topology->nics[part.index].cable_index;
-        own = box_of_nic(topology, part.index);
-    } else if (part.kind == PART_PORT) {
-        cable_index = topology->switches[part.owner].cable_of_port[part.index];
-        own = topology->switches[part.owner].name;
-    }
-    if (cable_index == TOPOLOGY_NONE)
-        return false;
-
-    const struct topology_cable *cable = &topology->cables[cable_index];
-    const char *first = box_of_end(topology, &cable->ends[0]);
-    boxes[DIRECTION_OUT] = strcmp(first, own) == 0 ? box_of_end(topology, &cable->ends[1]) : first;
-    boxes[DIRECTION_IN] = own;
-    return true;
-}
-
-static void read_direction(const struct scenario *scenario, const struct node *node,
-                           struct step *step, struct errors *errors)
-{
-    const char *boxes[2];
-
-    if (!schema_has_value(node, "direction", errors))
-        return;
-    if (!directions_of(scenario->topology, step->part, boxes)) {
-        error_help(
-            node_error(errors, node, "a %s has no 'direction'", part_kind_word(step->part.kind)),
-            "leave it out, or name a cable, or a NIC or port with a cable");
-        return;
-    }
-    for (uint32_t i = 0; i < 2; i++) {
-        if (strncmp(node->text, "to-", 3) == 0 && strcmp(node->text + 3, boxes[i]) == 0) {
-            step->arguments.direction = i;
-            return;
-        }
-    }
-    error_help(node_error(errors, node, "unknown direction '%.60s'", node->text),
-               "write 'to-%s' or 'to-%s'", boxes[0], boxes[1]);
-}
-
-static void read_argument(const struct scenario *scenario, enum step_argument argument,
-                          const struct node *node, struct step *step, struct errors *errors)
-{
-    struct step_arguments *to = &step->arguments;
-    const char *word = argument_word(argument);
-    int64_t value = 0;
-
-    to->given |= ARG_BIT(argument);
-    if (node->kind == NODE_VALUE)
-        to->text[argument] = mem_text(node->text);
-    switch (argument) {
-    case ARG_DIRECTION:
-        read_direction(scenario, node, step, errors);
-        break;
-    case ARG_BOOT_TIME:
-        (void)schema_read_quantity(node, word, QUANTITY_SPAN, 0, SECONDS(86400), &to->boot_time_ns,
-                                   errors);
-        break;
-    case ARG_DOWN:
-        (void)schema_read_quantity(node, word, QUANTITY_SPAN, 1, SECONDS(86400), &to->down_ns,
-                                   errors);
-        break;
-    case ARG_UP:
-        (void)schema_read_quantity(node, word, QUANTITY_SPAN, 1, SECONDS(86400), &to->up_ns,
-                                   errors);
-        break;
-    case ARG_RATE:
-        (void)schema_read_quantity(node, word, QUANTITY_SHARE, 1, 1000000, &value, errors);
-        to->rate_ppm = (uint32_t)value;
-        break;
-    case ARG_BURST:
-    case ARG_EVERY:
-        (void)schema_read_count(node, word, 0, 1, 1000000000, &value, errors);
-        *(argument == ARG_BURST ? &to->burst : &to->every) = (uint32_t)value;
-        break;
-    case ARG_LARGER_THAN:
-        (void)schema_read_quantity(node, word, QUANTITY_SIZE, 0, 65536, &to->larger_bytes, errors);
-        break;
-    case ARG_BY:
-        if (step->verb == VERB_DELAY || step->verb == VERB_REORDER)
-            (void)schema_read_quantity(node, word, QUANTITY_SPAN, 1, SECONDS(3600), &to->by_ns,
-                                       errors);
-        break;
-    case ARG_JITTER:
-        (void)schema_read_quantity(node, word, QUANTITY_SPAN, 0, SECONDS(3600), &to->jitter_ns,
-                                   errors);
-        break;
-    case ARG_TO:
-        if (step->verb == VERB_THROTTLE)
-            (void)schema_read_quantity(node, word, QUANTITY_RATE, 1000, 1000000000000,
-                                       &to->to_bits_per_s, errors);
-        break;
-    case ARG_SEEN_BY:
-    case ARG_WHAT:
-    case ARG_AREA:
-    case ARG_SENSE:
-    case ARG_OF:
-    case ARG_TAKES:
-    case ARG_TYPE:
-    case ARG_KEY:
-        (void)schema_has_value(node, word, errors);
-        break;
-    case ARG_COUNT:
-        break;
-    }
-}
-
-static void refuse_argument(const struct node *node, enum verb verb, struct errors *errors)
-{
-    char list[128] = "";
-    size_t used = 0;
-
-    for (enum step_argument i = 0; i < ARG_COUNT; i++)
-        if (verb_row(verb)->arguments & ARG_BIT(i))
-            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? ", " : "",
-                                     argument_word(i));
-
-    struct error *error = node_key_error(errors, node, "'%s' is no argument of '%s'",
-                                         node->key->text, verb_row(verb)->word);
-    if (used > 0)
-        error_help(error, "its arguments are: %s", list);
-    else
-        error_help(error, "it has none: write '%s: PART'", verb_row(verb)->word);
-}
-
-/* 'pull: {part: hv1-1, direction: to-switch-1}' */
-static bool read_arguments(const struct scenario *scenario, const struct node *map,
-                           struct step *step, struct errors *errors)
-{
-    struct argument_file file = {.part = NULL};
-    const struct verb_row *row = verb_row(step->verb);
-    size_t errors_before = errors->error_count;
-
-    schema_read(&argument_record, map, &file, errors);
-    if (row->parts & PART_BIT(PART_NONE)) {
-        step->part = (struct part_ref){.kind = PART_NONE};
-    } else if (!file.part) {
-        if (errors->error_count == errors_before)
-            error_help(node_key_error(errors, map, "'%s' lacks 'part'", row->word),
-                       "say what it happens to: '{part: hv1-1, ...}'");
-        return false;
-    } else if (!find_part(scenario, file.part, step->verb, &step->part, errors)) {
-        return false;
-    }
-    for (enum step_argument i = 0; i < ARG_COUNT; i++) {
-        if (!file.arguments[i])
-            continue;
-        if (row->arguments & ARG_BIT(i))
-            read_argument(scenario, i, file.arguments[i], step, errors);
-        else
-            refuse_argument(file.arguments[i], step->verb, errors);
-    }
-    return errors->error_count == errors_before;
-}
-
-/* ---- One step ---- */
-
-static void read_verb(const struct scenario *scenario, const struct node *node, struct step *step,
-                      struct errors *errors)
-{
-    const struct verb_row *row = verb_row(step->verb);
-
-    step->is_undo = row->is_undo;
-    if (row->can_run == 0) {
-        error_help(node_key_error(errors, node, "'%s' is not simulated yet", row->word),
-                   "'iscsilab schema scenario' lists the verbs that are");
-        return;
-    }
-    if (node->kind == NODE_MAP)
-        (void)read_arguments(scenario, node, step, errors);
-    else
-        (void)find_part(scenario, node, step->verb, &step->part, errors);
-}
-
-static bool is_known(const struct node *map)
-{
-    for (const struct node *child = map->first; child; child = child->next)
-        if (!schema_field(&step_record, child->key->text))
-            return false;
-    return true;
-}
-
-static void read_verbs(const struct scenario *scenario, const struct node *map,
-                       const struct step_file *file, struct step *step, struct errors *errors)
-{
-    const struct node *first = NULL;
-
-    for (enum verb verb = 0; verb < VERB_COUNT; verb++) {
-        const struct node *node = file->verbs[verb];
-
-        if (!node)
-            continue;
-        if (first) {
-            const struct node *later = node->key->start > first->key->start ? node : first;
-            error_help(node_key_error(errors, later, "a step has one verb: '%s' and '%s' are two",
-                                      first->key->text, node->key->text),
-                       "make it two steps; they may have the same time");
-            return;
-        }
-        first = node;
-        step->verb = verb;
-    }
-    if (first)
-        read_verb(scenario, first, step, errors);
-    else if (is_known(map)) /* else the wrong word was meant as the verb */
-        error_help(node_error(errors, map, "a step lacks its verb"),
-                   "say what happens: 'power-off: switch-1'");
-}
+/* ---- Times ---- */
 
 static void read_when(const struct step_file *file, const struct node *map,
                       const struct moment_names *names, struct step *step, struct errors *errors)
 {
     int given = (file->at != NULL) + (file->after != NULL) + (file->when != NULL);
 
-    if (given == 0 && !is_known(map))
+    if (given == 0 && !scenario_knows_keys(map))
         return;
     if (given != 1) {
         error_help(node_error(errors, map,
@@ -452,6 +97,74 @@ static void resolve(struct scenario *scenario, const struct node *list, struct e
     }
 }
 
+/* ---- Undoing ---- */
+
+static bool is_before(const struct step *a, const struct step *b)
+{
+    return a->when.at_ns < b->when.at_ns || (a->when.at_ns == b->when.at_ns && a < b);
+}
+
+/* The step whose layer 'undoing' takes away: begun last, and not over by then; NULL: none. */
+static const struct step *find_undone(const struct scenario *scenario, const struct step *undoing,
+                                      const bool *is_undone)
+{
+    const struct step *found = NULL;
+
+    for (uint32_t i = 0; i < scenario->step_count; i++) {
+        const struct step *step = &scenario->steps[i];
+        bool is_same_part = step->part.kind == undoing->part.kind &&
+                            step->part.index == undoing->part.index &&
+                            step->part.owner == undoing->part.owner;
+
+        if (!is_undone[i] && !step->is_undo && is_same_part &&
+            verb_row(step->verb)->undo == undoing->verb && is_before(step, undoing) &&
+            (step->for_ns == 0 || step->when.at_ns + step->for_ns > undoing->when.at_ns) &&
+            (!found || is_before(found, step)))
+            found = step;
+    }
+    return found;
+}
+
+/* The next undoing step after 'after' (NULL: the first); NULL: there is none. */
+static const struct step *next_undoing(const struct scenario *scenario, const struct step *after)
+{
+    const struct step *next = NULL;
+
+    for (uint32_t i = 0; i < scenario->step_count; i++) {
+        const struct step *step = &scenario->steps[i];
+
+        if (step->is_undo && (!after || is_before(after, step)) && (!next || is_before(step, next)))
+            next = step;
+    }
+    return next;
+}
+
+/* Switching on what is on does nothing: perhaps another part, or another time, was meant. */
+static void warn_of_nothing_undone(const struct scenario *scenario, const struct node *list,
+                                   struct errors *errors)
+{
+    bool *is_undone = mem_array(scenario->step_count, sizeof(*is_undone));
+    const struct step *step = NULL;
+    char part[PART_NAME_BYTES];
+
+    while ((step = next_undoing(scenario, step)) && step->when.at_ns != TIME_NEVER) {
+        const struct step *undone = find_undone(scenario, step, is_undone);
+        const struct node *item = list->first;
+
+        if (undone) {
+            is_undone[undone - scenario->steps] = true;
+            continue;
+        }
+        for (const struct step *each = scenario->steps; each != step; each++)
+            item = item->next;
+        error_help(node_warning(errors, item, "step '%s' undoes nothing", step->name),
+                   "no '%s' of '%s' is open at that time",
+                   verb_row(verb_row(step->verb)->undo)->word,
+                   topology_part_name(scenario->topology, step->part, part));
+    }
+    free(is_undone);
+}
+
 void scenario_read_steps(struct scenario *scenario, const struct node *steps, struct errors *errors)
 {
     size_t errors_before = errors->error_count;
@@ -475,7 +188,6 @@ void scenario_read_steps(struct scenario *scenario, const struct node *steps, st
             .pos = node_pos(map),
             .when = {.at_ns = TIME_NEVER},
             .for_ns = file->for_ns,
-            .arguments = {.direction = DIRECTION_BOTH},
         };
         read_name(file, map, scenario, step, errors);
         scenario->step_count++;
@@ -490,7 +202,7 @@ void scenario_read_steps(struct scenario *scenario, const struct node *steps, st
         if (map->kind != NODE_MAP)
             continue;
         read_when(&files[i], map, &names, step, errors);
-        read_verbs(scenario, map, &files[i], step, errors);
+        scenario_read_verb(scenario->topology, map, &files[i], step, errors);
         if (step->for_ns > 0 && step->is_undo)
             error_help(node_key_error(errors, node_get(map, "for"), "'%s' cannot have 'for'",
                                       verb_row(step->verb)->word),
@@ -498,5 +210,7 @@ void scenario_read_steps(struct scenario *scenario, const struct node *steps, st
     }
     if (errors->error_count == errors_before)
         resolve(scenario, steps, errors);
+    if (errors->error_count == errors_before)
+        warn_of_nothing_undone(scenario, steps, errors);
     free(files);
 }

@@ -9,8 +9,8 @@
 /* ---- Vocabulary ---- */
 
 static const struct verb_row verbs[] = {
-#define X(name, word, undo, parts, can_run, arguments, about)                                      \
-    [name] = {word, undo, parts, can_run, arguments, (undo) < (name), about},
+#define X(name, word, undo, parts, can_run, arguments, needs, lasts, about)                        \
+    [name] = {word, undo, parts, can_run, arguments, needs, lasts, (undo) < (name), about},
     VERBS(X)
 #undef X
 };
@@ -192,7 +192,7 @@ static const struct field step_fields[] = {{.key = "at",
                                             .least = 1,
                                             .most = SECONDS(100000000),
                                             .about = "and undo it after so long"},
-#define X(name, word, undo, parts, can_run, arguments, help)                                       \
+#define X(name, word, undo, parts, can_run, arguments, needs, lasts, help)                         \
     {.key = (word),                                                                                \
      .type = FIELD_NODE,                                                                           \
      NODE_MEMBER(struct step_file, verbs[name]),                                                   \
@@ -214,11 +214,11 @@ static const struct field argument_fields[] = {{.key = "part",
                                                 .type = FIELD_PART,
                                                 NODE_MEMBER(struct argument_file, part),
                                                 .about = "what it happens to"},
-#define X(name, word)                                                                              \
+#define X(name, word, help)                                                                        \
     {.key = (word),                                                                                \
      .type = FIELD_NODE,                                                                           \
      NODE_MEMBER(struct argument_file, arguments[name]),                                           \
-     .about = "see the verbs"},
+     .about = (help)},
                                                STEP_ARGUMENTS(X)
 #undef X
 };

@@ -3,7 +3,8 @@
  *     power-off: switch-1
  *     lose: {part: hv1-1, rate: 1 %, direction: to-switch-1}
  *
- * It happens now: it has neither time nor name. What is wrong is told as in a file.
+ * It happens now: it has no time of its own, but it may have a `for:` (step.for_ns), which the
+ * caller keeps, and a name. What is wrong is told as in a file.
  */
 #pragma once
 

@@ -2,6 +2,7 @@
 #include "lab/world_array.h"
 
 #include "iscsi/name.h"
+#include "lab/box_power.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "target/device.h"
@@ -29,7 +30,9 @@ struct world_array {
     struct stack *stack;
     struct device *device;
     struct disk *disks; /* by LUN; owned */
+    struct media_model model;
     struct portal_node *node;
+    struct box_power power;
 };
 
 static struct ip_host *add_ip(struct world_array *a)
@@ -120,14 +123,53 @@ static void add_portals(struct world_array *a)
     });
 }
 
+/* Power. */
+
+static void go_down(struct box_power *power)
+{
+    struct world_array *a = CONTAINER_OF(power, struct world_array, power);
+
+    stack_power_off(a->stack); /* first, so that no peer hears a word */
+    portal_node_crash(a->node);
+}
+
+static void come_up(struct box_power *power)
+{
+    struct world_array *a = CONTAINER_OF(power, struct world_array, power);
+
+    stack_power_on(a->stack);
+    world_array_start(a);
+}
+
+void world_array_lose(struct world_array *a, bool is_dark)
+{
+    box_power_lose(&a->power, is_dark);
+}
+
+void world_array_return(struct world_array *a)
+{
+    box_power_return(&a->power, a->topology->boot_time_ns);
+}
+
+void world_array_reboot(struct world_array *a, int64_t boot_ns)
+{
+    box_power_reboot(&a->power, boot_ns < 0 ? a->topology->boot_time_ns : boot_ns);
+}
+
+/* Life. */
+
 struct world_array *world_array_new(const struct world_array_options *options)
 {
+    static const struct box_power_ops power_ops = {.go_down = go_down, .come_up = come_up};
     struct world_array *a = mem_new(sizeof(*a));
 
     *a = (struct world_array){.options = *options,
                               .topology =
                                   &options->scenario->topology->arrays[options->array_index]};
+    a->model = a->topology->media;
     a->stack = stack_new(add_ip(a), options->watch);
+    box_power_init(&a->power, &power_ops, options->clock, options->fabric,
+                   options->scenario->topology, a->topology->first_nic, a->topology->nic_count);
     add_device(a);
     a->disks = mem_array(a->topology->disk_count, sizeof(*a->disks));
     for (uint32_t i = 0; i < a->topology->disk_count; i++)
@@ -140,6 +182,7 @@ void world_array_free(struct world_array *a)
 {
     if (!a)
         return;
+    box_power_fini(&a->power);
     device_crash(a->device); /* what is in work comes back before its owners go */
     portal_node_free(a->node);
     stack_free(a->stack);
@@ -158,6 +201,29 @@ void world_array_start(struct world_array *a)
     bool is_open = portal_node_open(a->node, &portal);
 
     assert(is_open); /* the loader saw to it that each address is a NIC's of this array */
+}
+
+struct portal_node *world_array_node(struct world_array *a)
+{
+    return a->node;
+}
+
+struct media *world_array_media(struct world_array *a, uint32_t disk_index)
+{
+    assert(disk_index < a->topology->disk_count);
+    return a->disks[disk_index].media;
+}
+
+const struct media_model *world_array_media_model(const struct world_array *a)
+{
+    return &a->model;
+}
+
+void world_array_set_media_model(struct world_array *a, const struct media_model *model)
+{
+    a->model = *model;
+    for (uint32_t i = 0; i < a->topology->disk_count; i++)
+        media_set_model(a->disks[i].media, model);
 }
 
 size_t world_array_sessions(const struct world_array *a)

@@ -2,6 +2,7 @@
 #include "lab/world_host.h"
 
 #include "iscsi/name.h"
+#include "lab/box_power.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
@@ -21,6 +22,7 @@ struct world_host {
     struct host_user user;
     struct workload *workload;
     struct timer load_timer; /* the next planned I/O; when stopping: patience is over */
+    struct box_power power;
     bool is_stopping;
     bool is_logging_out;
 };
@@ -140,6 +142,72 @@ static void add_loads(struct world_host *h)
                 add_load(h, &s->loads[i], &s->loads[i].hosts[k]);
 }
 
+/* Power. */
+
+/* What the multipath layer knew of its paths is lost: when it has booted, it begins anew. */
+static void tell_paths_gone(struct world_host *h)
+{
+    struct trace *trace = h->options.trace;
+
+    for (uint32_t d = 0; d < h->options.names->hosts[h->options.host_index].disk_count; d++) {
+        const struct mpath *disk = host_disk(h->host, d);
+
+        for (uint32_t p = 0; disk && p < h->topology->path_count; p++) {
+            enum path_state state = mpath_path_state(disk, p);
+
+            if (state != PATH_STATE_CONNECTING)
+                trace->ops->path(
+                    trace, clock_now_ns(h->options.clock),
+                    &(struct trace_path){.host = h->options.host_index,
+                                         .disk = d,
+                                         .path = p,
+                                         .old_state = path_state_word(state),
+                                         .new_state = path_state_word(PATH_STATE_CONNECTING),
+                                         .reason = "the host went down"});
+        }
+    }
+}
+
+static void go_down(struct box_power *power)
+{
+    struct world_host *h = CONTAINER_OF(power, struct world_host, power);
+    struct trace *trace = h->options.trace;
+
+    tell_paths_gone(h);
+    if (trace->ops->host_lost)
+        trace->ops->host_lost(trace, clock_now_ns(h->options.clock), h->options.host_index);
+    host_crash(h->host);
+    workload_crash(h->workload);
+    stack_power_off(h->stack);
+    if (h->is_stopping)
+        log_out(h);
+    else
+        clock_arm(h->options.clock, &h->load_timer, workload_deadline_ns(h->workload));
+}
+
+static void come_up(struct box_power *power)
+{
+    struct world_host *h = CONTAINER_OF(power, struct world_host, power);
+
+    stack_power_on(h->stack);
+    host_boot(h->host, 0);
+}
+
+void world_host_lose(struct world_host *h, bool is_dark)
+{
+    box_power_lose(&h->power, is_dark);
+}
+
+void world_host_return(struct world_host *h)
+{
+    box_power_return(&h->power, h->topology->boot_time_ns);
+}
+
+void world_host_reboot(struct world_host *h, int64_t boot_ns)
+{
+    box_power_reboot(&h->power, boot_ns < 0 ? h->topology->boot_time_ns : boot_ns);
+}
+
 /* Building. */
 
 static struct ip_host *add_ip(struct world_host *h)
@@ -188,6 +256,7 @@ struct world_host *world_host_new(const struct world_host_options *options)
                                              .on_disk_gone = on_disk_gone,
                                              .on_io_done = on_io_done,
                                              .on_stopped = on_stopped};
+    static const struct box_power_ops power_ops = {.go_down = go_down, .come_up = come_up};
     struct world_host *h = mem_new(sizeof(*h));
     const struct scenario *s = options->scenario;
 
@@ -195,6 +264,8 @@ struct world_host *world_host_new(const struct world_host_options *options)
         .options = *options, .topology = &s->topology->hosts[options->host_index], .user = {&ops}};
     timer_init(&h->load_timer, on_load_timer);
     h->stack = stack_new(add_ip(h), options->watch);
+    box_power_init(&h->power, &power_ops, options->clock, options->fabric, s->topology,
+                   h->topology->first_nic, h->topology->nic_count);
     add_sessions(h);
     add_identities(h);
     h->workload = workload_new(options->pool, options->host_index, h->topology->name, s->seed);
@@ -225,6 +296,7 @@ void world_host_free(struct world_host *h)
     if (!h)
         return;
     clock_cancel(h->options.clock, &h->load_timer);
+    box_power_fini(&h->power);
     host_free(h->host);
     workload_free(h->workload);
     stack_free(h->stack);
@@ -242,6 +314,7 @@ void world_host_start(struct world_host *h)
 void world_host_stop(struct world_host *h, int64_t patience_ns)
 {
     h->is_stopping = true;
+    box_power_stay(&h->power);
     clock_arm(h->options.clock, &h->load_timer,
               time_after(clock_now_ns(h->options.clock), patience_ns));
     pump(h);
@@ -249,7 +322,7 @@ void world_host_stop(struct world_host *h, int64_t patience_ns)
 
 bool world_host_is_stopped(const struct world_host *h)
 {
-    return h->is_logging_out && host_is_stopped(h->host);
+    return h->is_logging_out && (!host_is_on(h->host) || host_is_stopped(h->host));
 }
 
 struct stack *world_host_stack(struct world_host *h)

@@ -37,6 +37,13 @@ void world_host_start(struct world_host *host);
 void world_host_stop(struct world_host *host, int64_t patience_ns);
 bool world_host_is_stopped(const struct world_host *host);
 
+/* Faults, in layers. Without power its NICs are dark; a crash leaves them lit. Either way
+ * everything in it is lost at once and without a word, and on return it boots (for 'boot_ns'; -1:
+ * for its boot-time). */
+void world_host_lose(struct world_host *host, bool is_dark);
+void world_host_return(struct world_host *host);
+void world_host_reboot(struct world_host *host, int64_t boot_ns);
+
 struct stack *world_host_stack(struct world_host *host);
 const struct host *world_host_initiator(const struct world_host *host);
 void world_host_count(const struct world_host *host, struct counter_sink *sink);

@@ -89,6 +89,9 @@ struct trace_ops {
     void (*io)(struct trace *trace, int64_t at_ns, const struct trace_io *io);
     void (*sign)(struct trace *trace, int64_t at_ns, const struct trace_sign *sign);
     void (*path)(struct trace *trace, int64_t at_ns, const struct trace_path *path);
+    /* A host crashed or lost its power, with all that it knew: its open I/O ends without a
+     * completion. NULL: does not matter here. */
+    void (*host_lost)(struct trace *trace, int64_t at_ns, uint32_t host);
     void (*broken)(struct trace *trace, int64_t at_ns, const struct trace_broken *broken);
     void (*pdu)(struct trace *trace, int64_t at_ns, const struct trace_pdu *pdu);
     void (*pdu_end)(struct trace *trace, int64_t at_ns, uint64_t connection); /* it is closed */
@@ -97,7 +100,7 @@ struct trace_ops {
                   uint64_t number);
 };
 struct trace {
-    const struct trace_ops *ops; /* all set */
+    const struct trace_ops *ops; /* all set, but where NULL may be */
 };
 
 /* For a trace that forgets everything, in tests. */

@@ -125,15 +125,10 @@ static struct change_row refused[] = {
      "    9 |   - {at: 60 s, name: dies, power-off: hv1-1}\n"
      "      |                                       ^^^^^\n"
      "      = help: it fits a switch, a host or an array\n"},
-    {"a verb on a part that cannot do it yet", "power-off: switch-1}", "power-off: hv1}",
-     "s.yaml:9:39: error: 'power-off' of a host is not simulated yet\n"
-     "    9 |   - {at: 60 s, name: dies, power-off: hv1}\n"
-     "      |                                       ^^^\n"
-     "      = help: so far it is for a switch\n"},
-    {"a verb that cannot be done yet", "power-off: switch-1}", "flap: hv1-1}",
-     "s.yaml:9:28: error: 'flap' is not simulated yet\n"
-     "    9 |   - {at: 60 s, name: dies, flap: hv1-1}\n"
-     "      |                            ^^^^\n"
+    {"a verb that cannot be done yet", "power-off: switch-1}", "transition: san1}",
+     "s.yaml:9:28: error: 'transition' is not simulated yet\n"
+     "    9 |   - {at: 60 s, name: dies, transition: san1}\n"
+     "      |                            ^^^^^^^^^^\n"
      "      = help: 'iscsilab schema scenario' lists the verbs that are\n"},
     {"a port past the last", "power-off: switch-1}", "disable: switch-1.9}",
      "s.yaml:9:37: error: 'switch-1' has no port '9'\n"
@@ -163,12 +158,12 @@ static struct change_row refused[] = {
      "    9 |   - {at: 60 s, name: dies, pull: {part: hv1-1, direction: to-switch-2}}\n"
      "      |                                                           ^^^^^^^^^^^\n"
      "      = help: write 'to-hv1' or 'to-switch-1'\n"},
-    {"a direction of a switch", "power-off: switch-1}",
-     "freeze: {part: switch-1, direction: to-hv1}}",
-     "s.yaml:9:64: error: a switch has no 'direction'\n"
-     "    9 |   - {at: 60 s, name: dies, freeze: {part: switch-1, direction: to-hv1}}\n"
-     "      |                                                                ^^^^^^\n"
-     "      = help: leave it out, or name a cable, or a NIC or port with a cable\n"},
+    {"a direction to a box that is not next to it", "power-off: switch-1}",
+     "freeze: {part: switch-1, direction: to-switch-2}}",
+     "s.yaml:9:64: error: unknown direction 'to-switch-2'\n"
+     "    9 |   - {at: 60 s, name: dies, freeze: {part: switch-1, direction: to-switch-2}}\n"
+     "      |                                                                ^^^^^^^^^^^\n"
+     "      = help: write 'to-switch-1', 'to-hv1', 'to-kvm-1', 'to-kvm-2' or 'to-san1'\n"},
     {"an undo of an undo", "power-on: switch-1}", "power-on: switch-1, for: 5 s}",
      "s.yaml:10:61: error: 'power-on' cannot have 'for'\n"
      "   10 |   - {after: dies + 10 s, name: returns, power-on: switch-1, for: 5 s}\n"
@@ -500,6 +495,18 @@ static struct change_row warned[] = {
      "    9 |   - {at: 60 s, name: dies, power-off: switch-1, for: 50 s}\n"
      "      |                                                      ^^^^\n"
      "      = help: lengthen 'run-for' to see the repair\n"},
+    {"an undo of what is not broken is worth a warning", "power-off: switch-1}",
+     "power-off: switch-2}",
+     "s.yaml:10:5: warning: step 'returns' undoes nothing\n"
+     "   10 |   - {after: dies + 10 s, name: returns, power-on: switch-1}\n"
+     "      |     ^\n"
+     "      = help: no 'power-off' of 'switch-1' is open at that time\n"},
+    {"an undo of what is whole again is worth a warning", "power-off: switch-1}",
+     "power-off: switch-1, for: 5 s}",
+     "s.yaml:10:5: warning: step 'returns' undoes nothing\n"
+     "   10 |   - {after: dies + 10 s, name: returns, power-on: switch-1}\n"
+     "      |     ^\n"
+     "      = help: no 'power-off' of 'switch-1' is open at that time\n"},
 };
 
 static struct override_row {

@@ -1,0 +1,125 @@
+/* Layers of faults: which are there, and which verb does what. */
+#include "lab/fault_inside.h"
+
+#include "sim/core/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+static const struct fault_verb *verb_of(const struct step *step)
+{
+    return fault_verbs_fabric[step->verb].begin ? &fault_verbs_fabric[step->verb]
+                                                : &fault_verbs_boxes[step->verb];
+}
+
+struct faults *faults_new(struct world *world, const struct topology *topology, struct clock *clock)
+{
+    struct faults *faults = mem_new(sizeof(*faults));
+
+    *faults = (struct faults){.world = world, .topology = topology, .clock = clock};
+    return faults;
+}
+
+static void forget(struct fault_layer *layer)
+{
+    clock_cancel(layer->faults->clock, &layer->timer);
+    DL_DELETE(layer->faults->layers, layer);
+    free(layer->bad_luck);
+    free(layer->slow);
+    free(layer->failure);
+    free(layer);
+}
+
+/* What media hold of a layer is taken back: they are asked once more when the world ends. */
+void faults_free(struct faults *faults)
+{
+    if (!faults)
+        return;
+    while (faults->layers) {
+        struct fault_layer *layer = faults->layers;
+
+        if (layer->slow || layer->failure)
+            verb_of(layer->step)->end(layer);
+        forget(layer);
+    }
+    free(faults);
+}
+
+struct fault_layer *faults_begin(struct faults *faults, const struct step *step)
+{
+    const struct fault_verb *verb = verb_of(step);
+    struct fault_layer *layer = mem_new(sizeof(*layer));
+
+    assert(!step->is_undo);
+    assert(verb->begin); /* the loader refuses the others */
+    *layer = (struct fault_layer){.faults = faults, .step = step};
+    timer_init(&layer->timer, NULL);
+    DL_APPEND(faults->layers, layer);
+    verb->begin(layer);
+    if (verb->end)
+        return layer;
+    forget(layer);
+    return NULL;
+}
+
+void faults_end(struct faults *faults, struct fault_layer *layer)
+{
+    assert(layer->faults == faults);
+    verb_of(layer->step)->end(layer);
+    forget(layer);
+}
+
+struct fault_layer *faults_find(const struct faults *faults, const struct step *step)
+{
+    struct fault_layer *found = NULL;
+    struct fault_layer *layer;
+
+    DL_FOREACH(faults->layers, layer)
+    if (verb_row(layer->step->verb)->undo == step->verb &&
+        layer->step->part.kind == step->part.kind && layer->step->part.index == step->part.index &&
+        layer->step->part.owner == step->part.owner)
+        found = layer;
+    return found;
+}
+
+const struct step *fault_layer_step(const struct fault_layer *layer)
+{
+    return layer->step;
+}
+
+static int64_t boot_of(const struct topology *t, struct part_ref part)
+{
+    switch (part.kind) {
+    case PART_SWITCH:
+        return t->switches[part.index].boot_time_ns;
+    case PART_HOST:
+        return t->hosts[part.index].boot_time_ns;
+    case PART_ARRAY:
+        return t->arrays[part.index].boot_time_ns;
+    case PART_PORT:
+    case PART_NIC:
+    case PART_CABLE:
+    case PART_DISK:
+    case PART_PATH:
+    case PART_NONE:
+        break;
+    }
+    return 0;
+}
+
+int64_t fault_recovery_ns(const struct topology *topology, const struct step *step)
+{
+    switch (step->verb) {
+    case VERB_POWER_OFF:
+    case VERB_POWER_ON:
+    case VERB_CRASH:
+    case VERB_RESTART:
+        return boot_of(topology, step->part);
+    case VERB_REBOOT:
+        return step->arguments.given & ARG_BIT(ARG_BOOT_TIME) ? step->arguments.boot_time_ns
+                                                              : boot_of(topology, step->part);
+    default:
+        return 0;
+    }
+}

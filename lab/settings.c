@@ -1,0 +1,375 @@
+/* One row per setting that may change while the SAN runs. */
+#include "lab/settings.h"
+
+#include "lab/topology_tables.h"
+#include "lab/world.h"
+#include "lab/world_array.h"
+#include "sim/core/attributes.h"
+#include "sim/core/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORDS_MOST 8
+#define WORD_BYTES 64
+
+/* A dotted path, cut at its dots. */
+struct dotted {
+    char words[WORDS_MOST][WORD_BYTES];
+    size_t count;
+};
+
+typedef int64_t base_fn(const struct topology *topology, uint32_t part_index);
+typedef void apply_fn(struct world *world, uint32_t part_index, int64_t value);
+
+struct setting {
+    enum part_kind kind;
+    const char *section; /* of the topology file */
+    const char *path;    /* behind the part's name */
+    base_fn *base;
+    apply_fn *apply;
+};
+
+/* ---- Switches ---- */
+
+static int64_t switch_mtu(const struct topology *t, uint32_t i)
+{
+    return t->switches[i].mtu_bytes;
+}
+
+static void set_switch_mtu(struct world *world, uint32_t i, int64_t value)
+{
+    switch_set_mtu_bytes(world_switch(world, i), (uint32_t)value);
+}
+
+static int64_t switch_port_buffer(const struct topology *t, uint32_t i)
+{
+    return t->switches[i].port_buffer_bytes;
+}
+
+static void set_switch_port_buffer(struct world *world, uint32_t i, int64_t value)
+{
+    switch_set_port_buffer_bytes(world_switch(world, i), (uint64_t)value);
+}
+
+static int64_t switch_forwarding_delay(const struct topology *t, uint32_t i)
+{
+    return t->switches[i].forwarding_delay_ns;
+}
+
+static void set_switch_forwarding_delay(struct world *world, uint32_t i, int64_t value)
+{
+    switch_set_forwarding_delay_ns(world_switch(world, i), value);
+}
+
+static int64_t switch_mac_age(const struct topology *t, uint32_t i)
+{
+    return t->switches[i].mac_age_ns;
+}
+
+static void set_switch_mac_age(struct world *world, uint32_t i, int64_t value)
+{
+    switch_set_mac_age_ns(world_switch(world, i), value);
+}
+
+static int64_t switch_port_delay(const struct topology *t, uint32_t i)
+{
+    return t->switches[i].port_forwarding_delay_ns;
+}
+
+static void set_switch_port_delay(struct world *world, uint32_t i, int64_t value)
+{
+    switch_set_port_forwarding_delay_ns(world_switch(world, i), value);
+}
+
+/* ---- NICs and cables ---- */
+
+static int64_t nic_mtu(const struct topology *t, uint32_t i)
+{
+    return t->nics[i].mtu_bytes;
+}
+
+static void set_nic_mtu(struct world *world, uint32_t i, int64_t value)
+{
+    nic_set_mtu_bytes(world_nic(world, i), (uint32_t)value);
+}
+
+static int64_t cable_speed(const struct topology *t, uint32_t i)
+{
+    return t->cables[i].rate_bits_per_s;
+}
+
+static void set_cable_speed(struct world *world, uint32_t i, int64_t value)
+{
+    cable_set_rate(world_cable(world, i), value);
+}
+
+static int64_t cable_delay(const struct topology *t, uint32_t i)
+{
+    return t->cables[i].delay_ns;
+}
+
+static void set_cable_delay(struct world *world, uint32_t i, int64_t value)
+{
+    int64_t length_m = world_topology(world)->cables[i].length_m;
+
+    for (unsigned end = 0; end < 2; end++)
+        link_set_delay(cable_link(world_cable(world, i), end), length_m * LINK_NS_PER_M + value);
+}
+
+/* ---- Arrays ---- */
+
+static int64_t media_read_time(const struct topology *t, uint32_t i)
+{
+    return t->arrays[i].media.read_time_ns;
+}
+
+static void set_media_read_time(struct world *world, uint32_t i, int64_t value)
+{
+    struct media_model model = *world_array_media_model(world_array(world, i));
+
+    model.read_time_ns = value;
+    world_array_set_media_model(world_array(world, i), &model);
+}
+
+static int64_t media_write_time(const struct topology *t, uint32_t i)
+{
+    return t->arrays[i].media.write_time_ns;
+}
+
+static void set_media_write_time(struct world *world, uint32_t i, int64_t value)
+{
+    struct media_model model = *world_array_media_model(world_array(world, i));
+
+    model.write_time_ns = value;
+    world_array_set_media_model(world_array(world, i), &model);
+}
+
+/* ---- The table ---- */
+
+static const struct setting settings[] = {
+    {PART_SWITCH, "switches", "mtu", switch_mtu, set_switch_mtu},
+    {PART_SWITCH, "switches", "port-buffer", switch_port_buffer, set_switch_port_buffer},
+    {PART_SWITCH, "switches", "forwarding-delay", switch_forwarding_delay,
+     set_switch_forwarding_delay},
+    {PART_SWITCH, "switches", "mac-age", switch_mac_age, set_switch_mac_age},
+    {PART_SWITCH, "switches", "port-forwarding-delay", switch_port_delay, set_switch_port_delay},
+    {PART_NIC, "hosts", "nics.*.mtu", nic_mtu, set_nic_mtu},
+    {PART_NIC, "arrays", "nics.*.mtu", nic_mtu, set_nic_mtu},
+    {PART_ARRAY, "arrays", "media.read-time", media_read_time, set_media_read_time},
+    {PART_ARRAY, "arrays", "media.write-time", media_write_time, set_media_write_time},
+    {PART_CABLE, "cables", "speed", cable_speed, set_cable_speed},
+    {PART_CABLE, "cables", "delay", cable_delay, set_cable_delay},
+};
+
+static const struct section {
+    const char *name;
+    const struct record *record;
+} sections[] = {{"switches", &switch_record},
+                {"hosts", &host_record},
+                {"arrays", &array_record},
+                {"cables", &cable_record}};
+
+/* ---- Dotted paths ---- */
+
+/* False: too long to be one of ours. */
+static bool cut(const char *text, struct dotted *ret)
+{
+    *ret = (struct dotted){.count = 0};
+    for (;;) {
+        size_t bytes = strcspn(text, ".");
+
+        if (ret->count == WORDS_MOST || bytes >= WORD_BYTES)
+            return false;
+        memcpy(ret->words[ret->count++], text, bytes);
+        if (text[bytes] == '\0')
+            return true;
+        text += bytes + 1;
+    }
+}
+
+/* Do the words behind the name say 'path'? A '*' of the path stands for a name. */
+static bool is_path(const struct dotted *dotted, const char *path)
+{
+    struct dotted own;
+
+    if (!cut(path, &own) || own.count + 2 != dotted->count)
+        return false;
+    for (size_t i = 0; i < own.count; i++)
+        if (strcmp(own.words[i], "*") != 0 && strcmp(own.words[i], dotted->words[i + 2]) != 0)
+            return false;
+    return true;
+}
+
+static const struct setting *find(const struct dotted *dotted)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+        if (strcmp(settings[i].section, dotted->words[0]) == 0 && is_path(dotted, settings[i].path))
+            return &settings[i];
+    return NULL;
+}
+
+static bool means(const char *word, const char *name)
+{
+    return strcmp(word, "*") == 0 || strcmp(word, name) == 0;
+}
+
+static bool covers_nic(const struct topology *t, bool is_array, const struct dotted *dotted,
+                       uint32_t index)
+{
+    const struct topology_nic *nic = &t->nics[index];
+
+    if (nic->is_array_nic != is_array || !means(dotted->words[3], nic->name))
+        return false;
+    return is_array ? means(dotted->words[1], t->arrays[nic->owner_index].name)
+                    : means(dotted->words[1], t->hosts[nic->owner_index].name) ||
+                          means(dotted->words[1], t->hosts[nic->owner_index].group);
+}
+
+static bool covers(const struct setting *setting, const struct topology *t,
+                   const struct dotted *dotted, uint32_t index)
+{
+    switch (setting->kind) {
+    case PART_SWITCH:
+        return means(dotted->words[1], t->switches[index].name);
+    case PART_CABLE:
+        return means(dotted->words[1], t->cables[index].name);
+    case PART_ARRAY:
+        return means(dotted->words[1], t->arrays[index].name);
+    default:
+        return covers_nic(t, strcmp(setting->section, "arrays") == 0, dotted, index);
+    }
+}
+
+bool setting_covers(const struct setting *setting, const struct topology *topology,
+                    const char *what, uint32_t part_index)
+{
+    struct dotted dotted;
+
+    return cut(what, &dotted) && covers(setting, topology, &dotted, part_index);
+}
+
+uint32_t setting_part_count(const struct setting *setting, const struct topology *topology)
+{
+    switch (setting->kind) {
+    case PART_SWITCH:
+        return topology->switch_count;
+    case PART_CABLE:
+        return topology->cable_count;
+    case PART_ARRAY:
+        return topology->array_count;
+    default:
+        return topology->nic_count;
+    }
+}
+
+int64_t setting_base(const struct setting *setting, const struct topology *topology,
+                     uint32_t part_index)
+{
+    return setting->base(topology, part_index);
+}
+
+void setting_apply(const struct setting *setting, struct world *world, uint32_t part_index,
+                   int64_t value)
+{
+    setting->apply(world, part_index, value);
+}
+
+/* ---- Reading ---- */
+
+static const struct record *section_record(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
+        if (strcmp(sections[i].name, name) == 0)
+            return sections[i].record;
+    return NULL;
+}
+
+/* The row of the topology's table that a path leads to; NULL: it leads nowhere. */
+static const struct field *field_of(const struct dotted *dotted)
+{
+    const struct record *record = section_record(dotted->words[0]);
+    const struct field *field = NULL;
+
+    for (size_t i = 2; record && i < dotted->count; i++) {
+        field = schema_field(record, dotted->words[i]);
+        if (!field)
+            return NULL;
+        record = field->record;
+        if (field->type == FIELD_NAMED && i + 1 < dotted->count)
+            i++; /* a name */
+    }
+    return field;
+}
+
+static void refuse(const struct node *what, const struct dotted *dotted, struct errors *errors)
+{
+    char list[256] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(settings) && used < sizeof(list); i++)
+        if (strcmp(settings[i].section, dotted->words[0]) == 0)
+            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? ", " : "",
+                                     settings[i].path);
+    if (!section_record(dotted->words[0]))
+        error_help(node_error(errors, what, "'%.80s' is no setting of the topology", what->text),
+                   "begin with 'switches', 'hosts', 'arrays' or 'cables': "
+                   "'switches.switch-2.mtu'");
+    else if (!field_of(dotted))
+        error_help(node_error(errors, what, "'%.80s' is no setting of the topology", what->text),
+                   "of '%s' these can change while the SAN runs: %s", dotted->words[0], list);
+    else
+        error_help(node_error(errors, what,
+                              "'%.80s' cannot change while the SAN runs: it is read "
+                              "when the part is built or boots",
+                              what->text),
+                   "set it before the run with --set; of '%s' these can change: %s",
+                   dotted->words[0], list);
+}
+
+static bool read_value(const struct dotted *dotted, const struct node *to, struct step *step,
+                       struct errors *errors)
+{
+    const struct field *field = field_of(dotted);
+    int64_t *value = &step->arguments.setting_value;
+
+    if (field->type == FIELD_COUNT)
+        return schema_read_count(to, field->key, 0, field->least, field->most, value, errors);
+    return schema_read_quantity(to, field->key, field->quantity, field->least, field->most, value,
+                                errors);
+}
+
+bool setting_read(const struct topology *topology, const struct node *what, const struct node *to,
+                  struct step *step, struct errors *errors)
+{
+    struct dotted dotted;
+    uint32_t count = 0;
+
+    if (!schema_has_value(what, "what", errors) || !schema_has_value(to, "to", errors))
+        return false;
+    const struct setting *setting = cut(what->text, &dotted) ? find(&dotted) : NULL;
+
+    if (!setting) {
+        refuse(what, &dotted, errors);
+        return false;
+    }
+    step->part = (struct part_ref){PART_NONE, 0, TOPOLOGY_NONE};
+    for (uint32_t i = 0; i < setting_part_count(setting, topology); i++) {
+        if (!covers(setting, topology, &dotted, i))
+            continue;
+        step->part = (struct part_ref){setting->kind, i, TOPOLOGY_NONE};
+        count++;
+    }
+    if (count == 0) {
+        error_help(node_error(errors, what, "'%.80s' names no %s of the topology", what->text,
+                              part_kind_word(setting->kind)),
+                   "'*' stands for all names at its place");
+        return false;
+    }
+    if (count > 1)
+        step->part = (struct part_ref){PART_NONE, 0, TOPOLOGY_NONE};
+    step->arguments.setting = setting;
+    return read_value(&dotted, to, step, errors);
+}
