@@ -414,12 +414,12 @@ static void follow_on(struct link *link, uint32_t kept)
     link->last_arrival_ns = last->arrival_ns;
 }
 
-/* Takes the newest frames away, so that 'kept' stay. */
+/* Takes the newest frames away, so that 'kept' stay. The queue has been looked at: places that
+ * become free would move the others. */
 static void drop_from(struct link *link, uint32_t kept, enum drop_reason reason)
 {
     uint32_t end = link->count;
 
-    look_at_queue(link);
     for (uint32_t i = link->sent > kept ? link->sent : kept; i < end; i++)
         book_out(link, slot_at(link, i));
     link->count = kept;
@@ -433,6 +433,7 @@ static void drop_from(struct link *link, uint32_t kept, enum drop_reason reason)
 
 void link_drop_queued(struct link *link, enum drop_reason reason)
 {
+    look_at_queue(link);
     uint32_t kept = first_waiting(link);
 
     if (kept < link->count)
@@ -445,10 +446,10 @@ void link_set_passing(struct link *link, bool is_passing)
     uint32_t from;
 
     link->is_passing = is_passing;
-    if (!is_passing)
-        link->paused_until_ns = 0;
     if (is_passing)
         return;
+    link->paused_until_ns = 0;
+    look_at_queue(link);
     if (link->count > link->handed)
         drop_from(link, link->handed, DROP_NO_CARRIER);
     while ((frame = holding_take(&link->holding, &from)))
