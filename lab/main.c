@@ -13,6 +13,10 @@ static const struct {
     {"run", run_command, "run, record, judge scenario files"},
     {"check", check_command, "validate topology, scenario and profile files"},
     {"report", report_command, "draw what a run measured"},
+    {"serve", serve_command, "put an array on real TCP ports, for real initiators"},
+    {"ping", ping_command, "the jumbo-frame check over the simulated fabric"},
+    {"live", live_command, "a fabric in real time, with ports for real hosts"},
+    {"ctl", ctl_command, "a step, said to a SAN that runs"},
     {"schema", schema_command, "print the JSON Schema of a kind of file, for editors"},
 };
 

@@ -1,0 +1,192 @@
+/* iscsilab serve: the array of a topology, or disks named on the command line, on real TCP ports. */
+#include "lab/command.h"
+#include "lab/errors.h"
+#include "lab/quantity.h"
+#include "lab/run_one.h"
+#include "lab/serve.h"
+#include "sim/core/attributes.h"
+#include "sim/core/mem.h"
+#include "iscsi/name.h"
+#include "target/target.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: iscsilab serve --topology FILE [--array NAME] [OPTION...]\n"
+    "\n"
+    "Serves the array of a topology on real TCP ports: any initiator may log in.\n"
+    "\n"
+    "  --topology FILE      where the array is described\n"
+    "  --array NAME         which of its arrays; an only one need not be named\n"
+    "  --listen ADDR:PORT   instead of the topology's portals; more than once for more paths\n"
+    "  --read-only          refuses every write\n"
+    "  --service-times      disks as slow as the topology says; else as fast as they can be\n"
+    "\n"
+    "SIGTERM and SIGINT end it, SIGUSR1 prints statistics.\n";
+
+struct options {
+    const char *topology;
+    const char *array;
+    struct endpoint listens[TARGET_MOST_PORTALS];
+    size_t listen_count;
+    bool is_read_only;
+    bool is_mediated;
+};
+
+static int usage(const char *problem, const char *value)
+{
+    fprintf(stderr, "error: %s '%s'\n       'iscsilab serve --help' shows what there is\n", problem,
+            value);
+    return EXIT_USAGE;
+}
+
+/* "127.0.0.1:3260", "127.0.0.1" (port 3260). */
+static bool parse_listen(const char *text, struct endpoint *ret_at)
+{
+    char address[INET_ADDRSTRLEN];
+    const char *colon = strchr(text, ':');
+    size_t bytes = colon ? (size_t)(colon - text) : strlen(text);
+    struct in_addr in;
+    unsigned long port = ISCSI_PORT;
+    char *end;
+
+    if (bytes >= sizeof(address))
+        return false;
+    memcpy(address, text, bytes);
+    address[bytes] = '\0';
+    if (inet_pton(AF_INET, address, &in) != 1)
+        return false;
+    if (colon) {
+        port = strtoul(colon + 1, &end, 10);
+        if (end == colon + 1 || *end != '\0' || port == 0 || port > UINT16_MAX)
+            return false;
+    }
+    *ret_at = (struct endpoint){ntohl(in.s_addr), (uint16_t)port};
+    return true;
+}
+
+/* -1: help was asked for; 0: all is well. */
+static int parse_options(struct options *o, int argc, char **argv)
+{
+    static const struct option known[] = {{"topology", required_argument, NULL, 't'},
+                                          {"array", required_argument, NULL, 'a'},
+                                          {"listen", required_argument, NULL, 'l'},
+                                          {"read-only", no_argument, NULL, 'r'},
+                                          {"service-times", no_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+        switch (option) {
+        case 't':
+            o->topology = optarg;
+            break;
+        case 'a':
+            o->array = optarg;
+            break;
+        case 'l':
+            if (o->listen_count == ARRAY_SIZE(o->listens))
+                return usage("too many addresses with --listen", optarg);
+            if (!parse_listen(optarg, &o->listens[o->listen_count++]))
+                return usage("--listen wants ADDRESS:PORT (127.0.0.1:3260), not", optarg);
+            break;
+        case 'r':
+            o->is_read_only = true;
+            break;
+        case 's':
+            o->is_mediated = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return -1;
+        case ':':
+            return usage("a value is missing after", argv[optind - 1]);
+        default:
+            return usage("unknown option", argv[optind - 1]);
+        }
+    }
+    if (optind < argc)
+        return usage("'serve' has no use for", argv[optind]);
+    if (!o->topology) {
+        fputs("error: which array? Name its topology with --topology FILE\n", stderr);
+        return EXIT_USAGE;
+    }
+    return 0;
+}
+
+/* The array that is meant; false: told. */
+static bool find_array(const struct options *o, const struct topology *t, uint32_t *ret_index)
+{
+    if (!o->array && t->array_count == 1) {
+        *ret_index = 0;
+        return true;
+    }
+    for (uint32_t i = 0; o->array && i < t->array_count; i++) {
+        if (strcmp(t->arrays[i].name, o->array) == 0) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    if (o->array)
+        fprintf(stderr, "error: topology '%s' has no array '%s'\n", t->name, o->array);
+    else
+        fprintf(stderr, "error: topology '%s' has %u arrays\n", t->name, t->array_count);
+    fputs("  = help: name one of its arrays with --array:", stderr);
+    for (uint32_t i = 0; i < t->array_count; i++)
+        fprintf(stderr, " %s", t->arrays[i].name);
+    fputc('\n', stderr);
+    return false;
+}
+
+static int serve(const struct options *o, const struct topology *t)
+{
+    struct error err = {0};
+    uint32_t array_index = 0;
+
+    if (!find_array(o, t, &array_index))
+        return EXIT_USAGE;
+    struct serve_config config = {.topology = t,
+                                  .array_index = array_index,
+                                  .listens = o->listens,
+                                  .listen_count = o->listen_count,
+                                  .is_read_only = o->is_read_only,
+                                  .is_mediated = o->is_mediated,
+                                  .log = stdout};
+    struct serve *server = serve_new(&config, &err);
+
+    if (!server) {
+        fprintf(stderr, "error: %s\n", err.text);
+        if (err.help[0])
+            fprintf(stderr, "  = help: %s\n", err.help);
+        return EXIT_MACHINE;
+    }
+    serve_run(server);
+    serve_free(server);
+    return 0;
+}
+
+int serve_command(int argc, char **argv)
+{
+    struct options o = {0};
+    struct errors errors;
+    struct file_set files;
+    int code = parse_options(&o, argc, argv);
+
+    if (code != 0)
+        return code < 0 ? 0 : code;
+    errors_init(&errors);
+    file_set_init(&files, file_reader_disk());
+    struct topology *topology = topology_load(o.topology, &files, &errors);
+
+    errors_print(&errors, stderr);
+    code = topology ? serve(&o, topology) : EXIT_FILE;
+    topology_free(topology);
+    file_set_fini(&files);
+    errors_fini(&errors);
+    return code;
+}

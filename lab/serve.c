@@ -1,0 +1,339 @@
+/* An array on real sockets: see serve.h. */
+#include "lab/serve.h"
+
+#include "iscsi/name.h"
+#include "sim/core/attributes.h"
+#include "sim/core/hash.h"
+#include "sim/core/mem.h"
+#include "sim/core/time.h"
+#include "sim/engine/event_queue.h"
+#include "sim/live/pacer.h"
+#include "sim/live/socket_net.h"
+#include "target/device.h"
+#include "target/media.h"
+#include "target/memory_store.h"
+#include "target/portal.h"
+
+#include <assert.h>
+#include <ev.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT_GROUP 1 /* one target port group, as in the simulation */
+
+struct disk {
+    struct memory_store *memory;
+    struct media *media; /* NULL: as fast as it can be */
+};
+
+struct serve {
+    struct serve_config config;
+    const struct topology_array *array;
+    struct ev_loop *loop;
+    struct event_queue queue;
+    struct pacer *pacer;
+    struct pacer_user pacer_user;
+    struct pool *pool;
+    struct trace trace;
+    struct socket_net *net;
+    struct device *device;
+    struct disk *disks; /* owned, by LUN */
+    struct portal_node *node;
+    struct portal_log log;
+    struct endpoint portals[TARGET_MOST_PORTALS];
+    size_t portal_count;
+};
+
+/* The log. */
+
+static void print_endpoint(FILE *to, struct endpoint at)
+{
+    fprintf(to, "%u.%u.%u.%u:%u", at.address >> 24, at.address >> 16 & 0xff, at.address >> 8 & 0xff,
+            at.address & 0xff, at.port);
+}
+
+static void log_login(struct portal_log *log, const struct session_info *session)
+{
+    struct serve *serve = CONTAINER_OF(log, struct serve, log);
+
+    fprintf(serve->config.log, "login %s from ", session->initiator_name);
+    print_endpoint(serve->config.log, session->remote);
+    fputs(" to ", serve->config.log);
+    print_endpoint(serve->config.log, session->local);
+    fprintf(serve->config.log, "%s, session %u\n", session->is_discovery ? ", discovery" : "",
+            session->tsih);
+    fflush(serve->config.log);
+}
+
+static void log_end(struct portal_log *log, struct endpoint remote, const char *why,
+                    const char *detail)
+{
+    struct serve *serve = CONTAINER_OF(log, struct serve, log);
+
+    fputs("end of ", serve->config.log);
+    print_endpoint(serve->config.log, remote);
+    fprintf(serve->config.log, ": %s%s%s\n", why, detail && *detail ? ", " : "",
+            detail ? detail : "");
+    fflush(serve->config.log);
+}
+
+static void say_behind(struct pacer_user *user, int64_t behind_ns)
+{
+    struct serve *serve = CONTAINER_OF(user, struct serve, pacer_user);
+
+    fprintf(serve->config.log, "warning: timers are %" PRId64 " ms late\n", behind_ns / MS(1));
+}
+
+static void say_slip(struct pacer_user *user, int64_t slipped_ns)
+{
+    struct serve *serve = CONTAINER_OF(user, struct serve, pacer_user);
+
+    fprintf(serve->config.log, "warning: the machine stood still for %" PRId64 " ms\n",
+            slipped_ns / MS(1));
+}
+
+/* Building. */
+
+static void choose_portals(struct serve *serve)
+{
+    const struct serve_config *config = &serve->config;
+
+    serve->portal_count = config->listen_count ? config->listen_count : serve->array->nic_count;
+    for (size_t i = 0; i < serve->portal_count; i++) {
+        struct endpoint at =
+            config->listen_count
+                ? config->listens[i]
+                : (struct endpoint){config->topology->nics[serve->array->first_nic + i].address,
+                                    ISCSI_PORT};
+
+        serve->portals[i] = (struct endpoint){at.address, at.port ? at.port : ISCSI_PORT};
+    }
+}
+
+static void add_device(struct serve *serve)
+{
+    struct port_config ports[DEVICE_MAX_PORTS];
+
+    for (uint16_t i = 0; i < serve->portal_count; i++)
+        ports[i] = (struct port_config){.portal_group_tag = (uint16_t)(i + 1),
+                                        .relative_port_id = (uint16_t)(i + 1),
+                                        .group_id = PORT_GROUP};
+    serve->device = device_new(&(struct device_config){.target_name = serve->array->target_name,
+                                                       .vendor = "ISCSILAB",
+                                                       .product = "VIRTUAL DISK",
+                                                       .revision = "0001",
+                                                       .ports = ports,
+                                                       .port_count = serve->portal_count,
+                                                       .tpgs = TPGS_IMPLICIT},
+                               &serve->queue.clock, serve->pool);
+}
+
+static void add_disk(struct serve *serve, uint32_t lun)
+{
+    const struct topology_disk *disk =
+        &serve->config.topology->disks[serve->array->first_disk + lun];
+    struct memory_store_config memory = {.bytes = (uint64_t)disk->size_bytes,
+                                         .has_volatile_cache = disk->has_write_cache};
+    struct disk *d = &serve->disks[lun];
+    char serial[SERIAL_BYTES];
+
+    snprintf(serial, sizeof(serial), "%016" PRIX64,
+             hash64(disk->full_name, strlen(disk->full_name), 0));
+    random_init(&memory.random, 1, disk->full_name);
+    d->memory = memory_store_new(&memory, &serve->queue.clock, serve->pool);
+    struct store *store = memory_store_interface(d->memory);
+
+    if (serve->config.is_mediated) {
+        d->media = media_new(&serve->array->media, &serve->queue.clock, store);
+        store = media_interface(d->media);
+    }
+    device_add_disk(serve->device, (uint16_t)disk->lun,
+                    &(struct disk_config){
+                        .name = disk->full_name,
+                        .serial = disk->serial[0] ? disk->serial : serial,
+                        .store = store,
+                        .bytes = (uint64_t)disk->size_bytes,
+                        .block_bytes = disk->block_bytes,
+                        .physical_block_exponent = disk->physical_block_exponent,
+                        .is_read_only = disk->is_read_only || serve->config.is_read_only,
+                        .is_thin = disk->is_thin,
+                        .is_removable = disk->is_removable,
+                        .has_write_cache = disk->has_write_cache,
+                        .sanitize_ns = disk->sanitize_ns,
+                    });
+}
+
+static void add_node(struct serve *serve)
+{
+    struct target_portal portals[TARGET_MOST_PORTALS];
+
+    for (size_t i = 0; i < serve->portal_count; i++)
+        portals[i] = (struct target_portal){.at = serve->portals[i],
+                                            .portal_group_tag = (uint16_t)(i + 1)};
+    serve->node = portal_node_new(&(struct portal_node_config){
+        .target = {.name = serve->array->target_name,
+                   .portals = portals,
+                   .portal_count = serve->portal_count,
+                   .profile = &serve->array->profile,
+                   .device = serve->device,
+                   .pool = serve->pool,
+                   .trace = &serve->trace},
+        .net = socket_net_interface(serve->net),
+        .clock = &serve->queue.clock,
+        .name = serve->array->name,
+        .log = &serve->log,
+    });
+}
+
+static bool check_counts(const struct serve *serve, struct error *err)
+{
+    static const struct source_pos nowhere;
+
+    if (serve->portal_count == 0) {
+        error_set(err, ERR_USAGE, nowhere, "array '%s' has no NIC to listen on", serve->array->name);
+        error_help(err, "give addresses: --listen 127.0.0.1:3260");
+    } else if (serve->portal_count > DEVICE_MAX_PORTS) {
+        error_set(err, ERR_USAGE, nowhere, "%zu portals are more than the %u that there may be",
+                  serve->portal_count, DEVICE_MAX_PORTS);
+    } else if (serve->array->disk_count == 0) {
+        error_set(err, ERR_USAGE, nowhere, "array '%s' has no disk", serve->array->name);
+        error_help(err, "add one to the topology, or name one: --disk data=1GiB");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool open_portals(struct serve *serve, struct error *err)
+{
+    static const struct source_pos nowhere;
+    size_t failed = 0;
+
+    if (portal_node_open(serve->node, &failed)) {
+        for (size_t i = 0; i < serve->portal_count; i++) {
+            fprintf(serve->config.log, "%s listens on ", serve->array->target_name);
+            print_endpoint(serve->config.log, serve->portals[i]);
+            fputc('\n', serve->config.log);
+        }
+        fflush(serve->config.log);
+        return true;
+    }
+    struct endpoint at = serve->portals[failed];
+
+    error_set(err, ERR_SYSTEM, nowhere, "cannot listen on %u.%u.%u.%u:%u: %s", at.address >> 24,
+              at.address >> 16 & 0xff, at.address >> 8 & 0xff, at.address & 0xff, at.port,
+              strerror(socket_net_error(serve->net)));
+    error_help(err, "give another address: --listen 127.0.0.1:3260");
+    return false;
+}
+
+struct serve *serve_new(const struct serve_config *config, struct error *err)
+{
+    static const struct source_pos nowhere;
+    struct serve *serve = mem_new(sizeof(*serve));
+
+    *serve = (struct serve){.config = *config,
+                            .array = &config->topology->arrays[config->array_index],
+                            .loop = ev_loop_new(EVFLAG_AUTO),
+                            .pacer_user = {say_behind, say_slip},
+                            .pool = pool_new(),
+                            .trace = {.ops = trace_nowhere_ops()},
+                            .log = {log_login, log_end}};
+    event_queue_init(&serve->queue);
+    choose_portals(serve);
+    if (!check_counts(serve, err)) {
+        serve_free(serve);
+        return NULL;
+    }
+    serve->pacer = serve->loop ? pacer_new(serve->loop, &serve->queue, &serve->pacer_user) : NULL;
+    if (!serve->pacer) {
+        error_set(err, ERR_SYSTEM, nowhere, "no event loop could be made");
+        serve_free(serve);
+        return NULL;
+    }
+    serve->net =
+        socket_net_new(&(struct socket_net_config){serve->loop, serve->pacer, serve->pool});
+    serve->disks = mem_array(serve->array->disk_count, sizeof(*serve->disks));
+    add_device(serve);
+    for (uint32_t lun = 0; lun < serve->array->disk_count; lun++)
+        add_disk(serve, lun);
+    add_node(serve);
+    if (!open_portals(serve, err)) {
+        serve_free(serve);
+        return NULL;
+    }
+    return serve;
+}
+
+void serve_free(struct serve *serve)
+{
+    if (!serve)
+        return;
+    if (serve->device)
+        device_crash(serve->device); /* what is in work comes back before its owners go */
+    if (serve->node)
+        portal_node_free(serve->node);
+    socket_net_free(serve->net);
+    if (serve->device)
+        device_free(serve->device);
+    for (uint32_t i = 0; serve->disks && i < serve->array->disk_count; i++) {
+        media_free(serve->disks[i].media);
+        memory_store_free(serve->disks[i].memory);
+    }
+    free(serve->disks);
+    pacer_free(serve->pacer);
+    event_queue_fini(&serve->queue);
+    pool_free(serve->pool);
+    if (serve->loop)
+        ev_loop_destroy(serve->loop);
+    free(serve);
+}
+
+void serve_stop(struct serve *serve)
+{
+    pacer_stop(serve->pacer);
+}
+
+void serve_print(const struct serve *serve)
+{
+    const struct target_counters *c = target_counters(portal_node_target(serve->node));
+
+    fprintf(serve->config.log, "sessions %zu\n",
+            target_session_count(portal_node_target(serve->node)));
+#define X(member, word) fprintf(serve->config.log, "%s %" PRIu64 "\n", word, c->member);
+    TARGET_COUNTERS(X)
+#undef X
+    fflush(serve->config.log);
+}
+
+static void on_stop(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop, (void)events;
+    serve_stop(watcher->data);
+}
+
+static void on_ask(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop, (void)events;
+    serve_print(watcher->data);
+}
+
+void serve_run(struct serve *serve)
+{
+    struct {
+        int number;
+        void (*heard)(struct ev_loop *loop, ev_signal *watcher, int events);
+    } signals[] = {{SIGINT, on_stop}, {SIGTERM, on_stop}, {SIGUSR1, on_ask}};
+    ev_signal watchers[ARRAY_SIZE(signals)];
+
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+        ev_signal_init(&watchers[i], signals[i].heard, signals[i].number);
+        watchers[i].data = serve;
+        ev_signal_start(serve->loop, &watchers[i]);
+    }
+    pacer_run(serve->pacer);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        ev_signal_stop(serve->loop, &watchers[i]);
+    serve_print(serve);
+}

@@ -1,0 +1,42 @@
+/* An array served on real sockets: the same target as in the simulation, on the machine's own TCP.
+ *
+ *     struct serve *serve = serve_new(&config, &err);   // listens
+ *     serve_run(serve);                                 // until serve_stop() or a signal
+ *     serve_free(serve);
+ *
+ * The array comes from a topology, whichever way that was made; listening addresses may replace its
+ * portals. Each portal is a portal group and a target port of its own, as in the simulation.
+ */
+#pragma once
+
+#include "lab/topology.h"
+#include "sim/core/error.h"
+#include "sim/core/net.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct serve;
+
+/* All borrowed for the life of the server. */
+struct serve_config {
+    const struct topology *topology;
+    uint32_t array_index;
+    const struct endpoint *listens; /* instead of the topology's portals; port 0: 3260 */
+    size_t listen_count;            /* 0: as the topology says */
+    const char *const *paths;       /* by LUN: the file that holds the disk; NULL: memory */
+    bool is_read_only;              /* every disk */
+    bool is_mediated;               /* with the topology's service times */
+    FILE *log;
+};
+
+/* NULL: '*err' says why. */
+struct serve *serve_new(const struct serve_config *config, struct error *err);
+void serve_free(struct serve *serve);
+/* Serves until it is stopped. */
+void serve_run(struct serve *serve);
+void serve_stop(struct serve *serve);
+/* What was counted so far, a line each. */
+void serve_print(const struct serve *serve);

@@ -1,0 +1,656 @@
+/* System sockets under libev: see socket_net.h. */
+#define _GNU_SOURCE
+#include "sim/live/socket_net.h"
+
+#include "sim/core/attributes.h"
+#include "sim/core/mem.h"
+#include "sim/core/tcp_options.h"
+#include "sim/live/pacer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ev.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define CHUNK_BYTES    65536u
+#define LEAST_READ     4096u         /* room in a chunk that is worth a read */
+#define READ_AT_ONCE   (256u * 1024) /* of one stream, before others get their turn */
+#define PIECES_AT_ONCE 256           /* of one writev() */
+#define ACCEPT_AT_ONCE 64
+#define BACKLOG        1024
+#define STARVED_WAIT_S 0.1
+
+struct listener {
+    struct listener *next;
+    struct socket_net *net;
+    struct acceptor *acceptor; /* borrowed */
+    struct endpoint at;
+    int fd;
+    ev_io watcher;
+    ev_timer starved; /* accepting goes on when it ends */
+};
+
+struct socket_stream {
+    struct stream stream;
+    struct socket_net *net;
+    struct socket_stream *next; /* of the net */
+    struct socket_stream *previous;
+    struct socket_stream *next_dirty;
+    int fd;
+    ev_io reader;
+    ev_io writer;
+    struct buf_queue out;
+    size_t head_sent; /* bytes of the first slice of 'out' that are gone */
+    bool is_connecting;
+    bool is_paused;
+    bool is_dirty;    /* in the list of those with something to do at the end of the round */
+    bool is_let_go;   /* the user is gone: what is queued is sent, then it ends */
+    bool is_over;     /* freed at the end of the round */
+    bool wants_space; /* the user found no room */
+    bool was_blocked; /* the kernel took no more: the writer is on */
+};
+
+struct socket_net {
+    struct net interface;
+    struct socket_net_config config;
+    struct listener *listeners;
+    struct socket_stream *streams;
+    size_t stream_count;
+    struct socket_stream *dirty;
+    struct chunk *chunk; /* being read into; one reference */
+    uint32_t chunk_used;
+    ev_prepare prepare;
+    uint64_t starved;
+    int error;
+};
+
+static struct socket_stream *socket_of(struct stream *stream)
+{
+    return CONTAINER_OF(stream, struct socket_stream, stream);
+}
+
+static void mark_dirty(struct socket_stream *s)
+{
+    if (s->is_dirty)
+        return;
+    s->is_dirty = true;
+    s->next_dirty = s->net->dirty;
+    s->net->dirty = s;
+}
+
+/* The end of a stream. */
+
+static void stop(struct socket_stream *s)
+{
+    if (s->fd < 0)
+        return;
+    ev_io_stop(s->net->config.loop, &s->reader);
+    ev_io_stop(s->net->config.loop, &s->writer);
+    close(s->fd);
+    s->fd = -1;
+}
+
+/* It is freed at the end of the round: its user may be below us on the stack. */
+static void finish(struct socket_stream *s)
+{
+    stop(s);
+    s->is_over = true;
+    mark_dirty(s);
+}
+
+static void free_stream(struct socket_stream *s)
+{
+    struct socket_net *net = s->net;
+
+    stop(s);
+    buf_queue_clear(&s->out);
+    if (s->previous)
+        s->previous->next = s->next;
+    else
+        net->streams = s->next;
+    if (s->next)
+        s->next->previous = s->previous;
+    net->stream_count--;
+    free(s);
+}
+
+static enum close_reason reason_of(int code)
+{
+    switch (code) {
+    case ETIMEDOUT:
+        return CLOSED_RETRANSMISSION_LIMIT;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ENETDOWN:
+        return CLOSED_UNREACHABLE;
+    default:
+        return CLOSED_RST;
+    }
+}
+
+static void fail(struct socket_stream *s, enum close_reason reason)
+{
+    struct stream_user *user = s->is_let_go ? NULL : s->stream.user;
+
+    finish(s);
+    if (user)
+        user->ops->on_closed(user, reason);
+}
+
+/* Sending. */
+
+static size_t queued_bytes(const struct socket_stream *s)
+{
+    return s->out.bytes - s->head_sent;
+}
+
+static int gather(const struct socket_stream *s, struct iovec *pieces)
+{
+    size_t skip = s->head_sent;
+    int count = 0;
+
+    for (struct buf *slice = s->out.head; slice && count < PIECES_AT_ONCE; slice = slice->next) {
+        pieces[count++] =
+            (struct iovec){slice->chunk->data + slice->offset + skip, slice->bytes - skip};
+        skip = 0;
+    }
+    return count;
+}
+
+/* Slices are given back whole; what is gone of the first is remembered. */
+static void drop_sent(struct socket_stream *s, size_t bytes)
+{
+    size_t gone = s->head_sent + bytes;
+    size_t whole = 0;
+
+    for (const struct buf *slice = s->out.head; slice && whole + slice->bytes <= gone;
+         slice = slice->next)
+        whole += slice->bytes;
+    buf_queue_drop(&s->out, whole);
+    s->head_sent = gone - whole;
+}
+
+static void set_blocked(struct socket_stream *s, bool is_blocked)
+{
+    if (s->was_blocked == is_blocked)
+        return;
+    s->was_blocked = is_blocked;
+    if (is_blocked)
+        ev_io_start(s->net->config.loop, &s->writer);
+    else
+        ev_io_stop(s->net->config.loop, &s->writer);
+}
+
+/* False: the stream has ended. */
+static bool send_queued(struct socket_stream *s)
+{
+    while (queued_bytes(s) > 0) {
+        struct iovec pieces[PIECES_AT_ONCE];
+        struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)gather(s, pieces)};
+        ssize_t sent = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent > 0) {
+            drop_sent(s, (size_t)sent);
+            continue;
+        }
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && errno == EAGAIN) {
+            set_blocked(s, true);
+            return true;
+        }
+        fail(s, reason_of(errno));
+        return false;
+    }
+    set_blocked(s, false);
+    return true;
+}
+
+/* What the round left to do for one stream. */
+static void settle(struct socket_stream *s)
+{
+    if (s->fd < 0) {
+        fail(s, CLOSED_LOCAL); /* not even a socket could be made */
+        return;
+    }
+    if (!s->is_connecting && !s->was_blocked && !send_queued(s))
+        return;
+    if (s->is_let_go && queued_bytes(s) == 0) {
+        finish(s);
+        return;
+    }
+    if (s->wants_space && queued_bytes(s) < SOCKET_ROOM_BYTES / 2) {
+        s->wants_space = false;
+        s->stream.user->ops->on_space(s->stream.user);
+    }
+}
+
+static void end_round(struct socket_net *net)
+{
+    while (net->dirty) {
+        struct socket_stream *s = net->dirty;
+
+        net->dirty = s->next_dirty;
+        s->is_dirty = false;
+        if (!s->is_over)
+            settle(s);
+        if (s->is_over && !s->is_dirty)
+            free_stream(s);
+    }
+}
+
+static void before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    (void)loop, (void)events;
+    end_round(watcher->data);
+}
+
+/* Receiving. */
+
+static struct chunk *chunk_to_read(struct socket_net *net)
+{
+    if (net->chunk && net->chunk->refs == 1)
+        net->chunk_used = 0; /* nobody holds what was read before */
+    if (net->chunk && net->chunk_used == 0)
+        chunk_touch(net->chunk);
+    if (!net->chunk || CHUNK_BYTES - net->chunk_used < LEAST_READ) {
+        chunk_unref(net->chunk);
+        net->chunk = chunk_new(net->config.pool, CHUNK_BYTES);
+        net->chunk_used = 0;
+    }
+    return net->chunk;
+}
+
+/* One read. False: there is no more now, or the stream has ended. */
+static bool receive(struct socket_stream *s, size_t *ret_bytes)
+{
+    struct socket_net *net = s->net;
+    struct chunk *chunk = chunk_to_read(net);
+    size_t room = CHUNK_BYTES - net->chunk_used;
+    ssize_t got = recv(s->fd, chunk->data + net->chunk_used, room, MSG_DONTWAIT);
+
+    if (got > 0) {
+        struct buf *data = buf_new(chunk_ref(chunk), net->chunk_used, (uint32_t)got);
+
+        net->chunk_used += (uint32_t)got;
+        *ret_bytes = (size_t)got;
+        if (s->is_let_go)
+            buf_free(data); /* nobody reads it any more */
+        else
+            s->stream.user->ops->on_data(s->stream.user, data);
+        return (size_t)got == room;
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    fail(s, got == 0 ? CLOSED_FIN : reason_of(errno));
+    return false;
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct socket_stream *s = watcher->data;
+    size_t total = 0;
+    size_t bytes = 0;
+    (void)loop, (void)events;
+
+    if (s->net->config.pacer)
+        pacer_catch_up(s->net->config.pacer);
+    while (!s->is_over && !s->is_paused && total < READ_AT_ONCE && receive(s, &bytes))
+        total += bytes;
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct socket_stream *s = watcher->data;
+    (void)loop, (void)events;
+
+    if (s->net->config.pacer)
+        pacer_catch_up(s->net->config.pacer);
+    if (s->is_connecting) {
+        int code = 0;
+        socklen_t size = sizeof(code);
+
+        getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &code, &size);
+        s->is_connecting = false;
+        set_blocked(s, false);
+        if (code != 0) {
+            fail(s, reason_of(code));
+            return;
+        }
+        ev_io_start(s->net->config.loop, &s->reader);
+        if (!s->is_let_go)
+            s->stream.user->ops->on_connected(s->stream.user);
+    }
+    if (!s->is_over) {
+        set_blocked(s, false);
+        mark_dirty(s);
+    }
+}
+
+/* The stream's interface. */
+
+static void socket_write(struct stream *stream, struct buf *data)
+{
+    struct socket_stream *s = socket_of(stream);
+
+    if (s->is_over) {
+        buf_free(data);
+        return;
+    }
+    buf_queue_put(&s->out, data);
+    if (queued_bytes(s) >= SOCKET_ROOM_BYTES)
+        s->wants_space = true;
+    mark_dirty(s);
+}
+
+static size_t socket_room(const struct stream *stream)
+{
+    struct socket_stream *s = socket_of((struct stream *)(uintptr_t)stream);
+    size_t queued = queued_bytes(s);
+
+    if (queued >= SOCKET_ROOM_BYTES) {
+        s->wants_space = true;
+        return 0;
+    }
+    return SOCKET_ROOM_BYTES - queued;
+}
+
+static void socket_pause(struct stream *stream)
+{
+    struct socket_stream *s = socket_of(stream);
+
+    s->is_paused = true;
+    ev_io_stop(s->net->config.loop, &s->reader);
+}
+
+static void socket_resume(struct stream *stream)
+{
+    struct socket_stream *s = socket_of(stream);
+
+    s->is_paused = false;
+    if (!s->is_over && !s->is_connecting)
+        ev_io_start(s->net->config.loop, &s->reader);
+}
+
+static void let_go(struct socket_stream *s)
+{
+    s->is_let_go = true;
+    s->wants_space = false;
+    s->stream.user = NULL;
+}
+
+static void socket_close(struct stream *stream)
+{
+    struct socket_stream *s = socket_of(stream);
+
+    let_go(s);
+    if (s->is_over)
+        return;
+    /* Still read, so that what the peer sends does not turn our FIN into an RST before it has all;
+     * a peer that reads nothing is cut off by the kernel's own limits. */
+    socket_resume(stream);
+    mark_dirty(s);
+}
+
+static void socket_abort(struct stream *stream)
+{
+    struct socket_stream *s = socket_of(stream);
+    static const struct linger at_once = {.l_onoff = 1};
+
+    let_go(s);
+    if (s->is_over)
+        return;
+    setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    finish(s);
+}
+
+static const struct stream_ops stream_ops = {.write = socket_write,
+                                             .room = socket_room,
+                                             .pause = socket_pause,
+                                             .resume = socket_resume,
+                                             .close = socket_close,
+                                             .abort = socket_abort};
+
+static struct sockaddr_in sockaddr_of(struct endpoint at)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(at.port), .sin_addr.s_addr = htonl(at.address)};
+}
+
+static struct endpoint endpoint_of(const struct sockaddr_in *at)
+{
+    return (struct endpoint){ntohl(at->sin_addr.s_addr), ntohs(at->sin_port)};
+}
+
+static struct endpoint local_of(int fd)
+{
+    struct sockaddr_in at = {0};
+    socklen_t size = sizeof(at);
+
+    getsockname(fd, (struct sockaddr *)&at, &size);
+    return endpoint_of(&at);
+}
+
+static struct socket_stream *stream_new(struct socket_net *net, int fd, struct endpoint remote)
+{
+    struct socket_stream *s = mem_new(sizeof(*s));
+    static const int yes = 1;
+
+    *s = (struct socket_stream){
+        .stream = {.ops = &stream_ops, .local = local_of(fd), .remote = remote},
+        .net = net,
+        .next = net->streams,
+        .fd = fd};
+    if (net->streams)
+        net->streams->previous = s;
+    net->streams = s;
+    net->stream_count++;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    ev_io_init(&s->reader, on_readable, fd, EV_READ);
+    ev_io_init(&s->writer, on_writable, fd, EV_WRITE);
+    s->reader.data = s;
+    s->writer.data = s;
+    return s;
+}
+
+/* Listening. */
+
+static void on_starved_end(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    struct listener *listener = watcher->data;
+    (void)events;
+
+    ev_io_start(loop, &listener->watcher);
+}
+
+/* No descriptor is left: trying at once again would only burn the processor. */
+static void wait_for_descriptors(struct listener *listener)
+{
+    struct ev_loop *loop = listener->net->config.loop;
+
+    listener->net->starved++;
+    ev_io_stop(loop, &listener->watcher);
+    ev_timer_set(&listener->starved, STARVED_WAIT_S, 0);
+    ev_timer_start(loop, &listener->starved);
+}
+
+static void take_connection(struct listener *listener, int fd, struct endpoint remote)
+{
+    struct socket_stream *s = stream_new(listener->net, fd, remote);
+
+    s->stream.user = listener->acceptor->on_accept(listener->acceptor, &s->stream);
+    if (!s->stream.user)
+        socket_abort(&s->stream);
+    else if (!s->is_paused && !s->is_over)
+        ev_io_start(listener->net->config.loop, &s->reader);
+}
+
+static void on_connection(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct listener *listener = watcher->data;
+    (void)loop, (void)events;
+
+    if (listener->net->config.pacer)
+        pacer_catch_up(listener->net->config.pacer);
+    for (unsigned i = 0; i < ACCEPT_AT_ONCE; i++) {
+        struct sockaddr_in from = {0};
+        socklen_t size = sizeof(from);
+        int fd =
+            accept4(listener->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            take_connection(listener, fd, endpoint_of(&from));
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            wait_for_descriptors(listener);
+        if (errno != EINTR && errno != ECONNABORTED)
+            return;
+    }
+}
+
+static struct socket_net *net_of(const struct net *net)
+{
+    return CONTAINER_OF((struct net *)(uintptr_t)net, struct socket_net, interface);
+}
+
+static bool socket_listen(struct net *interface, struct endpoint at,
+                          const struct tcp_options *options, struct acceptor *acceptor)
+{
+    struct socket_net *net = net_of(interface);
+    struct sockaddr_in name = sockaddr_of(at);
+    static const int yes = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    (void)options; /* they are the kernel's here */
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
+        bind(fd, (struct sockaddr *)&name, sizeof(name)) != 0 || listen(fd, BACKLOG) != 0) {
+        net->error = errno;
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    struct listener *listener = mem_new(sizeof(*listener));
+
+    *listener = (struct listener){
+        .next = net->listeners, .net = net, .acceptor = acceptor, .at = at, .fd = fd};
+    net->listeners = listener;
+    ev_io_init(&listener->watcher, on_connection, fd, EV_READ);
+    ev_timer_init(&listener->starved, on_starved_end, STARVED_WAIT_S, 0);
+    listener->watcher.data = listener;
+    listener->starved.data = listener;
+    ev_io_start(net->config.loop, &listener->watcher);
+    return true;
+}
+
+static struct stream *socket_connect(struct net *interface, struct endpoint from,
+                                     struct endpoint to, const struct tcp_options *options,
+                                     struct stream_user *user)
+{
+    struct socket_net *net = net_of(interface);
+    struct sockaddr_in here = sockaddr_of(from);
+    struct sockaddr_in there = sockaddr_of(to);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct socket_stream *s = stream_new(net, fd, to);
+
+    (void)options;
+    s->stream.user = user;
+    s->is_connecting = true;
+    /* What fails at once shows as an error of the socket when it is looked at; a socket that could
+     * not even be made is told by the same way, from the loop. */
+    if (fd >= 0 && (from.address || from.port))
+        bind(fd, (struct sockaddr *)&here, sizeof(here));
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&there, sizeof(there)) != 0 &&
+        errno != EINPROGRESS)
+        shutdown(fd, SHUT_RDWR);
+    set_blocked(s, fd >= 0);
+    if (fd < 0)
+        mark_dirty(s);
+    s->stream.local = local_of(fd);
+    return &s->stream;
+}
+
+static bool socket_is_link_up(const struct net *net, uint32_t address)
+{
+    (void)net, (void)address;
+    return true; /* carrier of the machine's own NICs is the kernel's affair */
+}
+
+static void socket_watch_link(struct net *net, uint32_t address, struct link_watch *watch)
+{
+    (void)net, (void)address, (void)watch;
+}
+
+/* Life cycle. */
+
+struct socket_net *socket_net_new(const struct socket_net_config *config)
+{
+    static const struct net_ops ops = {.connect = socket_connect,
+                                       .listen = socket_listen,
+                                       .is_link_up = socket_is_link_up,
+                                       .watch_link = socket_watch_link};
+    struct socket_net *net = mem_new(sizeof(*net));
+
+    *net = (struct socket_net){.interface = {&ops}, .config = *config};
+    ev_prepare_init(&net->prepare, before_sleep);
+    net->prepare.data = net;
+    ev_prepare_start(config->loop, &net->prepare);
+    return net;
+}
+
+void socket_net_stop_listening(struct socket_net *net)
+{
+    while (net->listeners) {
+        struct listener *listener = net->listeners;
+
+        net->listeners = listener->next;
+        ev_io_stop(net->config.loop, &listener->watcher);
+        ev_timer_stop(net->config.loop, &listener->starved);
+        close(listener->fd);
+        free(listener);
+    }
+}
+
+void socket_net_free(struct socket_net *net)
+{
+    if (!net)
+        return;
+    socket_net_stop_listening(net);
+    end_round(net);
+    while (net->streams) {
+        struct socket_stream *s = net->streams;
+
+        if (s->fd >= 0)
+            socket_abort(&s->stream);
+        free_stream(s);
+    }
+    chunk_unref(net->chunk);
+    ev_prepare_stop(net->config.loop, &net->prepare);
+    free(net);
+}
+
+struct net *socket_net_interface(struct socket_net *net)
+{
+    return &net->interface;
+}
+
+int socket_net_error(const struct socket_net *net)
+{
+    return net->error;
+}
+
+size_t socket_net_streams(const struct socket_net *net)
+{
+    return net->stream_count;
+}
+
+uint64_t socket_net_starved(const struct socket_net *net)
+{
+    return net->starved;
+}
