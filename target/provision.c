@@ -107,7 +107,9 @@ enum task_step start_unmap(struct lun *lun, struct scsi_task *task)
     return punch_next(lun, task);
 }
 
-/* GET LBA STATUS (SBC-3, 5.4): the store is asked extent by extent. */
+/* GET LBA STATUS (SBC-3, 5.4): the store is asked extent by extent. Extents consist of whole
+ * physical blocks: a start inside of one begins with the next, as initiators that step by physical
+ * blocks expect it. */
 
 #define STATUS_HEADER_BYTES     8u
 #define STATUS_DESCRIPTOR_BYTES 16u
@@ -151,13 +153,22 @@ static enum task_step status_reply(struct scsi_task *task)
 
 static void on_mapped(struct store_request *request);
 
+static uint64_t status_first_lba(const struct scsi_task *task)
+{
+    uint64_t asked = get_be64(task->cdb + 2);
+    uint64_t physical = UINT64_C(1) << task->at->physical_block_exponent;
+    uint64_t whole = (asked + physical - 1) & ~(physical - 1);
+
+    return whole < task->at->block_count ? whole : asked;
+}
+
 /* The first LBA that has no descriptor yet. */
 static uint64_t status_next_lba(const struct scsi_task *task)
 {
     const uint8_t *last =
         status_data(task) + STATUS_HEADER_BYTES + (task->step - 1) * STATUS_DESCRIPTOR_BYTES;
 
-    return task->step == 0 ? get_be64(task->cdb + 2) : get_be64(last) + get_be32(last + 8);
+    return task->step == 0 ? status_first_lba(task) : get_be64(last) + get_be32(last + 8);
 }
 
 static enum task_step ask_map(struct lun *lun, struct scsi_task *task)

@@ -47,6 +47,13 @@ static void enable(struct lun *lun, struct scsi_task *task)
     lun->enabled_ordered_count += task->attribute == TASK_ORDERED;
 }
 
+/* ORDERED tasks that newer ones wait for. The one that waits for SANITIZE is none of them: what may
+ * not run meanwhile is to hear so at once. */
+static uint32_t blocking_count(const struct lun *lun)
+{
+    return lun->enabled_ordered_count - (lun->sanitize.waiter != NULL);
+}
+
 /* SAM-5, 8.9.2 to 8.9.4. 'is_oldest': no blocked task is older. */
 static bool may_run(const struct lun *lun, const struct scsi_task *task, bool is_oldest)
 {
@@ -54,12 +61,12 @@ static bool may_run(const struct lun *lun, const struct scsi_task *task, bool is
     case TASK_HEAD_OF_QUEUE:
         return true;
     case TASK_ORDERED:
-        return is_oldest && lun->enabled_count == 0;
+        return is_oldest && lun->enabled_count == (lun->sanitize.waiter != NULL);
     case TASK_SIMPLE:
     case TASK_ACA:
         break;
     }
-    return is_oldest && lun->enabled_ordered_count == 0;
+    return is_oldest && blocking_count(lun) == 0;
 }
 
 enum task_step task_set_start(struct lun *lun, struct scsi_task *task)

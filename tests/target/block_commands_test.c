@@ -368,7 +368,7 @@ static void lba_status_follows_what_is_mapped(void **state)
         (const uint64_t[][3]){
             {0, 800, 1}, {800, 8, 0}, {808, 8, 1}, {816, 16, 0}, {832, BLOCK_COUNT - 832, 1}},
         5);
-    lba_status_is(&array, 803, 24, (const uint64_t[][3]){{803, 5, 0}}, 1);
+    lba_status_is(&array, 803, 24, (const uint64_t[][3]){{808, 8, 1}}, 1); /* whole ones only */
     lba_status_is(&array, BLOCK_COUNT - 1, 256, (const uint64_t[][3]){{BLOCK_COUNT - 1, 1, 1}}, 1);
     uint8_t cdb[16] = {SCSI_SERVICE_ACTION_IN_16, SCSI_SA_GET_LBA_STATUS, [13] = 24};
 

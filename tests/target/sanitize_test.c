@@ -149,6 +149,8 @@ static void nothing_stops_it(void **state)
     open_array(&array, SECONDS(10));
     task_prepare(&array, &task, array.a, (uint8_t[16]){SCSI_SANITIZE, BLOCK_ERASE}, NULL, 0, 0);
     assert_int_equal(device_start(array.device, &task), TASK_WAITS);
+    /* IMMED is 0, and still nobody waits behind it. */
+    assert_int_equal(array_test_unit(&array, array.b), IN_PROGRESS);
     for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
         struct scsi_tmf tmf = {.nexus = array.a, .function = functions[i], .on_done = managed};
 
