@@ -372,6 +372,7 @@ static void add_array(struct build *build, const struct node *map)
         .pos = node_pos(map->key),
         .profile = file.profile,
         .boot_time_ns = file.boot_time_ns,
+        .neighbours = file.neighbours,
         .media = file.media,
         .first_nic = topology->nic_count,
         .first_disk = topology->disk_count,

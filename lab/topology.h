@@ -164,6 +164,7 @@ struct topology_array {
     struct array_profile profile; /* with the overrides of the topology applied */
     char target_name[IQN_BYTES];
     int64_t boot_time_ns;
+    uint32_t neighbours; /* size of the ARP cache */
     struct media_model media;
     uint32_t first_nic;
     uint32_t nic_count;

@@ -95,6 +95,7 @@ struct array_map {
     char target_name[IQN_BYTES];
     int64_t boot_time_ns;
     const struct node *nics;
+    uint32_t neighbours;
     const struct node *disks;
     struct media_model media;
     struct array_profile profile;
