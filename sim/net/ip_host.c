@@ -44,6 +44,7 @@ struct ip_host {
     struct ip_pings pings;
     uint16_t next_identification;
     uint8_t ttl;
+    bool is_off;
     uint64_t unreachable_frames;
 };
 
@@ -211,7 +212,7 @@ enum ip_sent ip_host_send(struct ip_host *host, struct frame *frame, uint32_t fr
     const struct address *local = find_local(host, from);
 
     assert(frame->refs == 1);
-    if (!local || !is_neighbour(local, to)) {
+    if (host->is_off || !local || !is_neighbour(local, to)) {
         frame_unref(frame);
         return IP_UNREACHABLE;
     }
@@ -345,7 +346,9 @@ static struct interface *interface_of(struct nic_user *user)
 
 static void on_frame(struct nic_user *user, struct nic *nic, struct frame *frame)
 {
-    if (frame->ethertype == ETHERTYPE_IPV4) {
+    if (interface_of(user)->host->is_off) {
+        nic_drop_received(nic, DROP_POWERED_OFF, frame);
+    } else if (frame->ethertype == ETHERTYPE_IPV4) {
         take_ipv4(interface_of(user), frame);
     } else if (frame->ethertype == ETHERTYPE_ARP) {
         take_arp(interface_of(user), frame);
@@ -368,7 +371,7 @@ static void on_carrier(struct nic_user *user, struct nic *nic, bool is_up)
     struct interface *interface = interface_of(user);
     struct ip_host *host = interface->host;
 
-    if (is_up)
+    if (is_up && !host->is_off)
         announce(interface);
     else
         arp_cache_forget(&host->arp, interface->index);
@@ -423,6 +426,20 @@ void ip_host_reset(struct ip_host *host)
 {
     ip_pings_cancel_all(&host->pings);
     arp_cache_fini(&host->arp);
+}
+
+void ip_host_power_off(struct ip_host *host)
+{
+    host->is_off = true;
+    ip_host_reset(host);
+}
+
+void ip_host_power_on(struct ip_host *host)
+{
+    host->is_off = false;
+    for (uint32_t i = 0; i < host->interface_count; i++)
+        if (nic_is_up(host->interfaces[i]->nic))
+            announce(host->interfaces[i]);
 }
 
 void ip_host_set_tcp(struct ip_host *host, struct ip_user *user)

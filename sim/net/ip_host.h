@@ -104,6 +104,10 @@ void ip_host_ping_cancel(struct ip_host *host, struct ip_ping *ping);
 /* The host crashes or loses power: forgets neighbours, waiting frames and pings, whose on_done is
  * not called. */
 void ip_host_reset(struct ip_host *host);
+/* The same, and from now on it drops what its NICs take ('powered-off'), answers no ARP and sends
+ * nothing, even if its NICs are lit; back, it announces its addresses. */
+void ip_host_power_off(struct ip_host *host);
+void ip_host_power_on(struct ip_host *host);
 
 /* Frames that wait for ARP, and those that waited in vain (or were pushed out of its queue). */
 size_t ip_host_waiting_frames(const struct ip_host *host);

@@ -381,12 +381,15 @@ void stack_power_off(struct stack *stack)
     for (conn = stack->conns; conn; conn = conn->next) {
         stack_conn_fail(conn, CLOSED_LOCAL);
     }
-    ip_host_reset(stack->host);
+    ip_host_power_off(stack->host);
 }
 
 void stack_power_on(struct stack *stack)
 {
+    if (!stack->is_off)
+        return;
     stack->is_off = false;
+    ip_host_power_on(stack->host);
 }
 
 size_t stack_connection_count(const struct stack *stack)
