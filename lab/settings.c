@@ -84,6 +84,26 @@ static void set_switch_port_delay(struct world *world, uint32_t i, int64_t value
     switch_set_port_forwarding_delay_ns(world_switch(world, i), value);
 }
 
+static int64_t switch_debounce(const struct topology *t, uint32_t i)
+{
+    return t->switches[i].link_debounce_ns;
+}
+
+static void set_switch_debounce(struct world *world, uint32_t i, int64_t value)
+{
+    switch_set_link_debounce_ns(world_switch(world, i), value);
+}
+
+static int64_t switch_shared_buffer(const struct topology *t, uint32_t i)
+{
+    return t->switches[i].shared_buffer_bytes;
+}
+
+static void set_switch_shared_buffer(struct world *world, uint32_t i, int64_t value)
+{
+    switch_set_shared_buffer_bytes(world_switch(world, i), (uint64_t)value);
+}
+
 /* ---- NICs and cables ---- */
 
 static int64_t nic_mtu(const struct topology *t, uint32_t i)
@@ -156,6 +176,8 @@ static const struct setting settings[] = {
      set_switch_forwarding_delay},
     {PART_SWITCH, "switches", "mac-age", switch_mac_age, set_switch_mac_age},
     {PART_SWITCH, "switches", "port-forwarding-delay", switch_port_delay, set_switch_port_delay},
+    {PART_SWITCH, "switches", "link-debounce", switch_debounce, set_switch_debounce},
+    {PART_SWITCH, "switches", "shared-buffer", switch_shared_buffer, set_switch_shared_buffer},
     {PART_NIC, "hosts", "nics.*.mtu", nic_mtu, set_nic_mtu},
     {PART_NIC, "arrays", "nics.*.mtu", nic_mtu, set_nic_mtu},
     {PART_ARRAY, "arrays", "media.read-time", media_read_time, set_media_read_time},

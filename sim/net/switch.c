@@ -440,6 +440,7 @@ static void change_carrier(struct port *port, bool is_up)
         return;
     }
     if (sw->link_debounce_ns == 0) {
+        clock_cancel(sw->wire->clock, &changed->debounce);
         settle_link(changed);
         return;
     }
@@ -680,6 +681,17 @@ void switch_set_port_buffer_bytes(struct sw *sw, uint64_t bytes)
 {
     for (uint32_t i = 0; i < sw->port_count; i++)
         sw->ports[i].port.tx.config.queue_bytes = bytes;
+}
+
+void switch_set_shared_buffer_bytes(struct sw *sw, uint64_t bytes)
+{
+    sw->buffer.limit_bytes = bytes;
+}
+
+void switch_set_link_debounce_ns(struct sw *sw, int64_t debounce_ns)
+{
+    assert(debounce_ns >= 0);
+    sw->link_debounce_ns = debounce_ns;
 }
 
 void switch_set_blocked(struct sw *sw, uint32_t port_number, bool is_blocked)

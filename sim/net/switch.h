@@ -91,6 +91,8 @@ void switch_set_forwarding_delay_ns(struct sw *sw, int64_t delay_ns);
 void switch_set_mac_age_ns(struct sw *sw, int64_t age_ns);
 void switch_set_port_forwarding_delay_ns(struct sw *sw, int64_t delay_ns); /* of later links */
 void switch_set_port_buffer_bytes(struct sw *sw, uint64_t bytes);
+void switch_set_shared_buffer_bytes(struct sw *sw, uint64_t bytes);   /* what waits stays */
+void switch_set_link_debounce_ns(struct sw *sw, int64_t debounce_ns); /* of later changes */
 void switch_set_blocked(struct sw *sw, uint32_t port_number, bool is_blocked);
 
 /* Frames received and sent on to at least one port. */

@@ -135,6 +135,32 @@ static void the_memory_is_free_again_after_the_congestion(void **state)
     wiretap_close(&w);
 }
 
+/* A memory that is made smaller than what waits in it takes nothing more until that has left. */
+static void a_memory_may_shrink_below_what_it_holds(void **state)
+{
+    struct wiretap w;
+    (void)state;
+
+    open_shared(&w, 1000000, 1024);
+    for (unsigned i = 0; i < 40; i++) {
+        wiretap_send(&w, 0, 4, 8986);
+        wiretap_send(&w, 1, 4, 8986);
+    }
+    wiretap_run(&w, US(200)); /* some 27 came from each, and 26 left */
+    assert_int_equal(switch_dropped(w.sw, DROP_BUFFER_FULL), 0);
+    switch_set_shared_buffer_bytes(w.sw, 100000);
+    wiretap_run(&w, US(50));
+    assert_in_range(switch_dropped(w.sw, DROP_BUFFER_FULL), 10, 16);
+    wiretap_run(&w, MS(1));
+    uint64_t lost = switch_dropped(w.sw, DROP_BUFFER_FULL);
+
+    for (unsigned i = 0; i < 4; i++) /* 36,000 bytes */
+        wiretap_send(&w, 0, 4, 8986);
+    wiretap_run(&w, MS(1));
+    assert_int_equal(switch_dropped(w.sw, DROP_BUFFER_FULL), lost);
+    wiretap_close(&w);
+}
+
 static void frames_lost_with_the_link_take_no_room(void **state)
 {
     struct wiretap w;
@@ -170,6 +196,7 @@ int main(void)
     TEST(two_congested_ports_get_a_third_each);
     TEST(a_larger_alpha_gives_one_port_more);
     TEST(the_memory_is_free_again_after_the_congestion);
+    TEST(a_memory_may_shrink_below_what_it_holds);
     TEST(frames_lost_with_the_link_take_no_room);
     return TEST_RUN("sim.net.packet_buffer");
 }

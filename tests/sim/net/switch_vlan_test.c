@@ -288,6 +288,37 @@ static void a_port_debounces_its_link(void **state)
     wiretap_close(&w);
 }
 
+/* A debounce that is taken away while one runs: the change counts at once, and once. */
+static void a_debounce_may_change_while_it_runs(void **state)
+{
+    struct wiretap w;
+    (void)state;
+
+    wiretap_open(&w, &(struct switch_config){.name = "switch-1",
+                                             .port_count = 2,
+                                             .link_debounce_ns = MS(100),
+                                             .port_forwarding_delay_ns = MS(90)});
+    wiretap_plug(&w, 0, NULL);
+    wiretap_plug(&w, 1, NULL);
+    wiretap_run(&w, SECONDS(1));
+    cable_pull(w.cables[0]); /* counts at 1.1 s */
+    wiretap_run(&w, MS(50));
+    cable_plug_in(w.cables[0]); /* and so never */
+    cable_pull(w.cables[0]);    /* counts at 1.15 s */
+    switch_set_link_debounce_ns(w.sw, 0);
+    wiretap_run(&w, MS(120));
+    cable_plug_in(w.cables[0]); /* counts at once */
+    wiretap_run(&w, MS(89));
+    wiretap_broadcast(&w, 0, 46);
+    wiretap_run(&w, US(10));
+    assert_int_equal(switch_dropped(w.sw, DROP_NOT_FORWARDING), 1);
+    wiretap_run(&w, MS(1));
+    wiretap_broadcast(&w, 0, 46);
+    wiretap_run(&w, US(10));
+    assert_int_equal(wiretap_count(&w, "n1"), 1);
+    wiretap_close(&w);
+}
+
 /* With spanning tree a port waits, unless it is an edge port. */
 static void an_edge_port_forwards_at_once(void **state)
 {
@@ -323,6 +354,7 @@ int main(void)
     TEST(a_blocked_port_opens_the_ring);
     TEST(a_full_table_floods_what_it_could_not_learn);
     TEST(a_port_debounces_its_link);
+    TEST(a_debounce_may_change_while_it_runs);
     TEST(an_edge_port_forwards_at_once);
     return TEST_RUN("sim.net.switch_vlan");
 }
