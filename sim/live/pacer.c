@@ -164,6 +164,7 @@ static void sleep_until(struct pacer *pacer, int64_t due_ns)
 void pacer_run(struct pacer *pacer)
 {
     pacer->is_stopping = false;
+    pacer->origin_ns = monotonic_ns() - clock_now_ns(&pacer->queue->clock);
     while (!pacer->is_stopping) {
         int64_t now_ns = pacer_catch_up(pacer);
         int64_t due_ns = event_queue_next_ns(pacer->queue);

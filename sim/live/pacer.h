@@ -41,12 +41,12 @@ struct pacer_figures {
     uint64_t slips;
 };
 
-/* Life cycle. The time of 'queue' goes on from what it is now. NULL: no timerfd, see errno. All
+/* Life cycle. NULL: no timerfd, see errno. All
  * arguments are borrowed. */
 struct pacer *pacer_new(struct ev_loop *loop, struct event_queue *queue, struct pacer_user *user);
 void pacer_free(struct pacer *pacer);
 
-/* Runs the world and 'loop' until pacer_stop(). */
+/* Runs the world, from the time that it is in it, and 'loop' until pacer_stop(). */
 void pacer_run(struct pacer *pacer);
 void pacer_stop(struct pacer *pacer);
 
