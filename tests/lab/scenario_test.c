@@ -327,6 +327,7 @@ static struct shipped_row {
     {"linux-switch-frozen"},
     {"linux-all-paths-lost-long"},
     {"linux-trunk-pulled"},
+    {"incast-with-pause"},
 };
 
 static void the_shipped_ones_are_flawless(void **state)

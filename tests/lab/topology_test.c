@@ -341,6 +341,7 @@ static struct shipped_row {
     {"topologies/hyperv-single-path.yaml", 2, 2},
     {"topologies/linux-two-switch.yaml", 2, 4},
     {"topologies/linux-two-trunks.yaml", 2, 4},
+    {"topologies/linux-incast.yaml", 8, 16},
 };
 
 static void the_shipped_ones_are_flawless(void **state)
