@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# 'live' and 'ctl' without root: a guest behind QEMU's stream socket (played by a script), hostile
+# ones, the control socket, the end of its time, and what is refused.
+. "$SOURCE_DIR/tests/program/lib.sh"
+
+topology=topologies/linux-two-switch.yaml
+expect 2 "$ISCSILAB" live
+expect 2 "$ISCSILAB" live "$topology" --attach kvm1.iscsi1
+expect 2 "$ISCSILAB" live "$topology" --attach kvm9.iscsi1=tap:x
+says "$work/err" "no NIC of this name"
+expect 2 "$ISCSILAB" live "$topology" --attach kvm1.iscsi1=serial:x
+says "$work/err" "tap:NAME"
+expect 2 "$ISCSILAB" live "$topology" --attach kvm1.iscsi1=tap:a-name-that-is-too-long
+expect 2 "$ISCSILAB" live "$topology" --attach "kvm1.iscsi1=qemu:$(printf '%0200d' 0)"
+expect 2 "$ISCSILAB" live "$topology" --attach kvm1.iscsi1=tap:x --attach kvm1.iscsi1=tap:y
+expect 2 "$ISCSILAB" live "$topology" --attach kvm1.iscsi1=tap:x --attach kvm2.iscsi1=tap:x
+expect 2 "$ISCSILAB" live "$topology" --for soon
+expect 2 "$ISCSILAB" live "$topology" --scenario scenarios/no-fault.yaml # of another topology
+expect 3 "$ISCSILAB" live no-such-topology.yaml
+expect 3 "$ISCSILAB" live "$topology" --set switches.switch-1.mut=1500
+expect 2 "$ISCSILAB" ctl "$work/ctl"
+expect 7 "$ISCSILAB" ctl "$work/ctl" help
+echo "no socket" >"$work/file"
+expect 7 "$ISCSILAB" live "$topology" --ctl "$work/file" --for 1s
+says "$work/file" "no socket"
+
+# Ends by itself; hosts log in and out in real time meanwhile.
+expect 0 "$ISCSILAB" live "$topology" --for 300ms
+says "$work/out" "pacing:"
+
+"$ISCSILAB" live "$topology" --attach "kvm1.iscsi1=qemu:$work/nic" --ctl "$work/ctl" \
+    >"$work/live" 2>&1 </dev/null &
+live_pid=$!
+trap 'kill $live_pid 2>/dev/null || true; rm -rf "$work"' EXIT
+for _ in $(seq 100); do [ -S "$work/ctl" ] && break || sleep 0.05; done
+expect 0 python3 - "$work/nic" "$work/ctl" <<'PYTHON'
+import socket, struct, sys, time
+
+def guest():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    s.connect(sys.argv[1])
+    return s
+
+def send(s, frame):
+    s.sendall(struct.pack('>I', len(frame)) + frame)
+
+def exactly(s, n):
+    data = b''
+    while len(data) < n:
+        piece = s.recv(n - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return data
+
+def receive(s):
+    return exactly(s, struct.unpack('>I', exactly(s, 4))[0])
+
+mac = bytes.fromhex('0200ac100035')
+me, array = bytes([172, 16, 0, 53]), bytes([172, 16, 0, 51])
+request = (b'\xff' * 6 + mac + b'\x08\x06' + struct.pack('>HHBBH', 1, 0x800, 6, 4, 1) +
+           mac + me + b'\0' * 6 + array)
+
+def finds_the_array(s):
+    send(s, request)
+    while True:
+        frame = receive(s)
+        if frame[12:14] == b'\x08\x06' and frame[20:22] == b'\0\2' and frame[28:32] == array:
+            return
+
+s = guest()
+time.sleep(0.2)  # the switch port comes up with the guest
+finds_the_array(s)
+# Frames in pieces, and several in one.
+whole = struct.pack('>I', len(request)) + request
+for i in range(len(whole)):
+    s.sendall(whole[i:i + 1])
+s.sendall(whole * 50)
+finds_the_array(s)
+# What is no frame, and what is none of sense.
+for n in range(0, 64):
+    send(s, bytes(range(n)))
+send(s, b'\xff' * 12 + b'\x08\x00' + b'\x4f' + b'\xff' * 60)
+send(s, bytes(9019))
+send(s, bytes(65000))
+finds_the_array(s)
+# A second guest while one is there is turned away.
+other = guest()
+assert other.recv(1) == b''
+# A length that no frame has: cut off, and the next guest is welcome.
+s.sendall(b'\xff\xff\xff\xff')
+try:
+    while s.recv(65536):
+        pass
+except ConnectionResetError:
+    pass
+time.sleep(0.1)
+s = guest()
+time.sleep(0.2)
+finds_the_array(s)
+s.sendall(whole[:30])  # and one that leaves in the middle of a frame
+s.close()
+time.sleep(0.1)
+s = guest()
+time.sleep(0.2)
+finds_the_array(s)
+
+# The control socket: nonsense, silence, lines without end.
+for text in (b'\n', b'\0\xff\xfe\n', b'power-off\n', b'{[\n', b'x' * 5000, b'help\n', b''):
+    c = socket.socket(socket.AF_UNIX)
+    c.settimeout(10)
+    c.connect(sys.argv[2])
+    try:
+        c.sendall(text)
+        if text == b'':
+            c.shutdown(socket.SHUT_WR)
+        while c.recv(65536):
+            pass
+    except (ConnectionResetError, BrokenPipeError):
+        pass
+many = [socket.socket(socket.AF_UNIX) for _ in range(30)]
+for c in many:
+    c.connect(sys.argv[2])
+for c in many:
+    c.close()
+finds_the_array(s)
+PYTHON
+sleep 0.2
+expect 0 "$ISCSILAB" ctl "$work/ctl" status
+says "$work/out" "dropped on the way in: malformed"
+says "$work/out" "dropped on the way in: above the MTU"
+expect 0 "$ISCSILAB" ctl "$work/ctl" "power-off: switch-1"
+expect 0 "$ISCSILAB" ctl "$work/ctl" "lose: {part: kvm2-2, rate: 1 %}"
+expect 0 "$ISCSILAB" ctl "$work/ctl" faults
+says "$work/out" "power-off: switch-1"
+says "$work/out" "lose: kvm2-2"
+expect 3 "$ISCSILAB" ctl "$work/ctl" "power-off: switch-9"
+says "$work/err" "switch-9"
+expect 0 "$ISCSILAB" ctl "$work/ctl" quit
+code=0
+wait "$live_pid" || code=$?
+[ "$code" -eq 0 ] || {
+    cat "$work/live" >&2
+    fail "live ended with exit code $code"
+}
+says "$work/live" "power-off: switch-1"
+[ ! -e "$work/nic" ] || fail "the guest's socket is still there"
+done_with live
