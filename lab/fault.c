@@ -1,6 +1,7 @@
 /* Layers of faults: which are there, and which verb does what. */
 #include "lab/fault_inside.h"
 
+#include "lab/settings.h"
 #include "sim/core/mem.h"
 
 #include <assert.h>
@@ -86,6 +87,30 @@ struct fault_layer *faults_find(const struct faults *faults, const struct step *
 const struct step *fault_layer_step(const struct fault_layer *layer)
 {
     return layer->step;
+}
+
+/* A change of a setting that several parts have touches what any of them touches. */
+bool fault_touches(const struct topology *topology, const struct step *step, uint32_t path_index)
+{
+    const struct setting *setting = step->arguments.setting;
+
+    if (step->part.kind != PART_NONE)
+        return topology_path_uses(topology, path_index, step->part);
+    for (uint32_t i = 0; setting && i < setting_part_count(setting, topology); i++) {
+        struct part_ref part = {setting_part_kind(setting), i, TOPOLOGY_NONE};
+
+        if (setting_covers(setting, topology, step->arguments.text[ARG_WHAT], i) &&
+            topology_path_uses(topology, path_index, part))
+            return true;
+    }
+    return false;
+}
+
+const char *fault_part_name(const struct topology *topology, const struct step *step,
+                            char buffer[PART_NAME_BYTES])
+{
+    return step->verb == VERB_CHANGE ? step->arguments.text[ARG_WHAT]
+                                     : topology_part_name(topology, step->part, buffer);
 }
 
 static int64_t boot_of(const struct topology *t, struct part_ref part)

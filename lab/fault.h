@@ -39,5 +39,12 @@ void faults_end(struct faults *faults, struct fault_layer *layer);
 struct fault_layer *faults_find(const struct faults *faults, const struct step *step);
 const struct step *fault_layer_step(const struct fault_layer *layer);
 
+/* Does 'path' (of the topology) run over what the step changes? */
+bool fault_touches(const struct topology *topology, const struct step *step, uint32_t path_index);
+/* What the step happens to: its part, or the setting that it changes; 'buffer' as of
+ * topology_part_name(). */
+const char *fault_part_name(const struct topology *topology, const struct step *step,
+                            char buffer[PART_NAME_BYTES]);
+
 /* From the end of the step's fault until its part is in service: what boots, boots. */
 int64_t fault_recovery_ns(const struct topology *topology, const struct step *step);

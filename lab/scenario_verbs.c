@@ -277,6 +277,12 @@ static bool read_slowness(const struct node *node, struct step_arguments *to, st
 
     if (!schema_has_value(node, "by", errors))
         return false;
+    if (strspn(node->text, "0123456789.") == bytes) {
+        error_help(node_error(errors, node, "'by' needs a unit"),
+                   "write '%s x' for so many times as long, or a time, like '5 ms', to add it",
+                   node->text);
+        return false;
+    }
     if (node->text[bytes - 1] != 'x')
         return schema_read_quantity(node, "by", QUANTITY_SPAN, 1, SECONDS(3600), &to->by_ns,
                                     errors);
@@ -477,8 +483,12 @@ static bool has_all(const struct node *place, const struct step *step, struct er
     for (enum step_argument i = 0; i < ARG_COUNT; i++) {
         if (!(row->needs & ~step->arguments.given & ARG_BIT(i)))
             continue;
-        error_help(node_key_error(errors, place, "'%s' lacks '%s'", row->word, argument_word(i)),
-                   "write '%s: {part: ..., %s: ...}'", row->word, argument_word(i));
+        struct error *error =
+            node_key_error(errors, place, "'%s' lacks '%s'", row->word, argument_word(i));
+        if (step->verb == VERB_CHANGE)
+            error_help(error, "write 'change: {what: switches.switch-2.mtu, to: 1500}'");
+        else
+            error_help(error, "write '%s: {part: ..., %s: ...}'", row->word, argument_word(i));
         return false;
     }
     return true;

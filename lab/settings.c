@@ -273,6 +273,11 @@ bool setting_covers(const struct setting *setting, const struct topology *topolo
     return cut(what, &dotted) && covers(setting, topology, &dotted, part_index);
 }
 
+enum part_kind setting_part_kind(const struct setting *setting)
+{
+    return setting->kind;
+}
+
 uint32_t setting_part_count(const struct setting *setting, const struct topology *topology)
 {
     switch (setting->kind) {

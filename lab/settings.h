@@ -21,6 +21,7 @@ bool setting_read(const struct topology *topology, const struct node *what, cons
                   struct step *step, struct errors *errors);
 
 /* The parts that might have it, and whether 'what' means the one at 'part_index'. */
+enum part_kind setting_part_kind(const struct setting *setting);
 uint32_t setting_part_count(const struct setting *setting, const struct topology *topology);
 bool setting_covers(const struct setting *setting, const struct topology *topology,
                     const char *what, uint32_t part_index);

@@ -31,7 +31,10 @@ bool step_read_text(const struct topology *topology, const char *text, struct fi
     struct step_file file = {.name = ""};
     struct step step = {.when = {.at_ns = 0}};
 
-    if (document->root && schema_need_kind(document->root, NODE_MAP, "a step", errors)) {
+    if (document->root && document->root->kind != NODE_MAP) {
+        error_help(node_error(errors, document->root, "a step is a verb and its part"),
+                   "write 'power-off: switch-1'");
+    } else if (document->root) {
         schema_read(&step_record, document->root, &file, errors);
         if (refuse_times(&file, errors))
             scenario_read_verb(topology, document->root, &file, &step, errors);

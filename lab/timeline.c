@@ -49,12 +49,12 @@ static void begin_fault(struct timeline *t, const struct step *step)
     char part[PART_NAME_BYTES];
 
     for (uint32_t p = 0; p < topology->path_count; p++)
-        if (step->part.kind != PART_NONE && topology_path_uses(topology, p, step->part))
+        if (fault_touches(topology, step, p))
             touched[touched_count++] =
                 (struct path_ref){topology->paths[p].host_index, topology->paths[p].index_in_host};
     t->faults[t->fault_count++] = (struct begun){step, NULL, now_ns, TIME_NEVER, TIME_NEVER};
     recorder_fault(t->recorder, now_ns, t->fault_count, step->name, verb_row(step->verb)->word,
-                   topology_part_name(topology, step->part, part), touched, touched_count);
+                   fault_part_name(topology, step, part), touched, touched_count);
     free(touched);
 }
 
@@ -81,7 +81,7 @@ static void end_fault(struct timeline *t, uint32_t fault_id, const struct step *
     fault->whole_at_ns = time_after(now_ns, fault_recovery_ns(t->scenario->topology, fault->step) +
                                                 slowest_port_ns(t->scenario->topology));
     recorder_repair(t->recorder, now_ns, fault_id, by->name, verb_row(by->verb)->word,
-                    topology_part_name(t->scenario->topology, by->part, part));
+                    fault_part_name(t->scenario->topology, by, part));
 }
 
 /* The number of the fault that added a layer. */
@@ -129,7 +129,7 @@ static void note_nothing_to_undo(struct timeline *t, const struct step *step)
 
     recorder_nothing_to_undo(t->recorder, clock_now_ns(t->clock), step->name,
                              verb_row(step->verb)->word,
-                             topology_part_name(t->scenario->topology, step->part, part));
+                             fault_part_name(t->scenario->topology, step, part));
 }
 
 static void do_step(struct timeline *t, const struct step *step)
@@ -206,8 +206,8 @@ bool timeline_was_touched(const struct timeline *t, uint32_t path_index, int64_t
     for (uint32_t i = 0; i < t->fault_count; i++) {
         const struct begun *fault = &t->faults[i];
 
-        if (fault->whole_at_ns >= since_ns && fault->step->part.kind != PART_NONE &&
-            topology_path_uses(t->scenario->topology, path_index, fault->step->part))
+        if (fault->whole_at_ns >= since_ns &&
+            fault_touches(t->scenario->topology, fault->step, path_index))
             return true;
     }
     return false;
