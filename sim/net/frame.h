@@ -56,7 +56,7 @@ struct frame {
     bool is_digested;
     bool has_checksums; /* they are filled in: whoever receives the frame verifies them */
     bool is_damaged;    /* a fault flipped bits */
-    bool is_fcs_bad;    /* and the frame check sequence shows it: who waits for it drops the frame */
+    bool is_fcs_bad; /* and the frame check sequence shows it: who waits for it drops the frame */
     uint8_t headers[FRAME_HEADERS_MOST];
 };
 
