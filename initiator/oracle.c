@@ -66,11 +66,19 @@ uint64_t oracle_broken_count(const struct oracle *oracle)
 
 /* --- Starts --- */
 
-/* One register_op per block. I/Os of usual size are served by the pool's small blocks, larger ones
- * by its chunks; both are recycled. */
+static size_t group_count(const struct oracle_op *op)
+{
+    uint64_t first = op->lba / REGISTER_GROUP_BLOCKS;
+    uint64_t last = (op->lba + op->blocks - 1) / REGISTER_GROUP_BLOCKS;
+
+    return (size_t)(last - first + 1);
+}
+
+/* One register_op per group of blocks. I/Os of usual size are served by the pool's small blocks,
+ * larger ones by its chunks; both are recycled. */
 static void take_ops(struct oracle *oracle, struct oracle_op *op)
 {
-    size_t bytes = op->blocks * sizeof(*op->ops);
+    size_t bytes = group_count(op) * sizeof(*op->ops);
 
     op->chunk = NULL;
     if (bytes <= POOL_MOST_BYTES) {
@@ -86,9 +94,15 @@ static void give_ops(struct oracle *oracle, struct oracle_op *op)
     if (op->chunk)
         chunk_unref(op->chunk);
     else
-        pool_give(oracle->options.pool, op->ops, op->blocks * sizeof(*op->ops));
+        pool_give(oracle->options.pool, op->ops, group_count(op) * sizeof(*op->ops));
     op->ops = NULL;
     op->chunk = NULL;
+}
+
+/* A block of its n-th group. */
+static uint64_t block_in_group(const struct oracle_op *op, size_t n)
+{
+    return n == 0 ? op->lba : (op->lba / REGISTER_GROUP_BLOCKS + n) * REGISTER_GROUP_BLOCKS;
 }
 
 static void start(struct oracle *oracle, struct oracle_op *op, uint64_t lba, uint32_t blocks)
@@ -100,6 +114,14 @@ static void start(struct oracle *oracle, struct oracle_op *op, uint64_t lba, uin
     op->blocks = blocks;
     take_ops(oracle, op);
     oracle->when++;
+    for (size_t i = 0, count = group_count(op); i < count; i++)
+        register_op_starts(oracle->table, block_in_group(op, i), &op->ops[i], oracle->when);
+}
+
+static void end_ops(struct oracle *oracle, struct oracle_op *op)
+{
+    for (size_t i = 0, count = group_count(op); i < count; i++)
+        register_op_ends(oracle->table, block_in_group(op, i), &op->ops[i]);
 }
 
 void oracle_write_starts(struct oracle *oracle, struct oracle_op *op, uint64_t lba, uint32_t blocks,
@@ -110,7 +132,7 @@ void oracle_write_starts(struct oracle *oracle, struct oracle_op *op, uint64_t l
     op->is_write = true;
     op->stamp = stamp;
     for (uint32_t i = 0; i < blocks; i++)
-        register_write_starts(oracle->table, lba + i, &op->ops[i], stamp, oracle->when);
+        register_write_starts(oracle->table, lba + i, stamp, oracle->when);
 }
 
 void oracle_read_starts(struct oracle *oracle, struct oracle_op *op, uint64_t lba, uint32_t blocks)
@@ -118,8 +140,6 @@ void oracle_read_starts(struct oracle *oracle, struct oracle_op *op, uint64_t lb
     start(oracle, op, lba, blocks);
     op->is_write = false;
     op->stamp = STAMP_NONE;
-    for (uint32_t i = 0; i < blocks; i++)
-        register_read_starts(oracle->table, lba + i, &op->ops[i], oracle->when);
 }
 
 /* --- Ends of writes --- */
@@ -129,19 +149,19 @@ void oracle_write_ends(struct oracle *oracle, struct oracle_op *op, enum write_e
 {
     assert(op->is_write);
     oracle->when++;
+    end_ops(oracle, op);
     for (uint32_t i = 0; i < op->blocks; i++) {
         uint64_t block = op->lba + i;
 
         switch (end) {
         case WRITE_ACKNOWLEDGED:
-            register_write_acked(oracle->table, block, &op->ops[i], op->stamp, oracle->when,
-                                 now_ns);
+            register_write_acked(oracle->table, block, op->stamp, oracle->when, now_ns);
             break;
         case WRITE_UNKNOWN:
-            register_write_unknown(oracle->table, block, &op->ops[i]);
+            register_write_unknown(oracle->table, block);
             break;
         case WRITE_NEVER_SENT:
-            register_write_void(oracle->table, block, &op->ops[i], op->stamp);
+            register_write_void(oracle->table, block, op->stamp);
             break;
         }
     }
@@ -150,11 +170,12 @@ void oracle_write_ends(struct oracle *oracle, struct oracle_op *op, enum write_e
 
 void oracle_drop(struct oracle *oracle, struct oracle_op *op)
 {
+    end_ops(oracle, op);
     for (uint32_t i = 0; i < op->blocks; i++) {
         if (op->is_write)
-            register_write_unknown(oracle->table, op->lba + i, &op->ops[i]);
+            register_write_unknown(oracle->table, op->lba + i);
         else
-            register_read_dropped(oracle->table, op->lba + i, &op->ops[i]);
+            register_read_dropped(oracle->table, op->lba + i);
     }
     give_ops(oracle, op);
 }
@@ -326,7 +347,10 @@ void oracle_read_ends(struct oracle *oracle, struct oracle_op *op, const struct 
         return;
     }
     assert(buf_bytes(data) == (size_t)op->blocks * block_bytes);
+    uint64_t read_start = op->ops[0].start;
+
     oracle->when++;
+    end_ops(oracle, op);
     for (uint32_t i = 0; i < op->blocks; i++) {
         struct stamp_seen seen;
         struct register_break expected;
@@ -336,11 +360,11 @@ void oracle_read_ends(struct oracle *oracle, struct oracle_op *op, const struct 
                                             oracle->options.disk_id, place.lba, &seen);
 
         if (check == STAMP_WRONG_PLACE || check == STAMP_TORN) {
-            register_read_dropped(oracle->table, place.lba, &op->ops[i]);
+            register_read_dropped(oracle->table, place.lba);
             tell_damage(oracle, &place, check, &seen);
             continue;
         }
-        enum register_verdict verdict = register_read_ends(oracle->table, place.lba, &op->ops[i],
+        enum register_verdict verdict = register_read_ends(oracle->table, place.lba, read_start,
                                                            seen.stamp, oracle->when, &expected);
 
         if (verdict != REGISTER_FINE)

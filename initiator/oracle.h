@@ -48,7 +48,7 @@ struct oracle_op {
     bool is_write;
     uint32_t host;           /* set before it starts: for the trace */
     uint32_t disk;           /* likewise: the host's number of this disk */
-    struct register_op *ops; /* one per block, while it is under way */
+    struct register_op *ops; /* one per group of blocks, under way */
     struct chunk *chunk;     /* where they are, if they are many */
 };
 

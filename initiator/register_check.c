@@ -12,6 +12,7 @@
 
 #define PAGE_SHIFT  12u
 #define PAGE_BLOCKS (1u << PAGE_SHIFT)
+#define PAGE_GROUPS (PAGE_BLOCKS / REGISTER_GROUP_BLOCKS)
 #define NEVER       UINT64_MAX /* the finish of what has not finished */
 
 enum {
@@ -36,11 +37,16 @@ struct value {
 };
 
 struct block {
-    uint64_t stamp;          /* the base */
-    struct register_op *ops; /* under way, a ring from the one that started first */
-    struct value *values;    /* beside the base */
+    uint64_t stamp;       /* the base */
+    struct value *values; /* beside the base */
     uint32_t acked_ms;
     uint32_t flags; /* of the base */
+};
+
+struct page {
+    struct register_op *ops[PAGE_GROUPS]; /* under way in a group, a ring from the one that started
+                                             first */
+    struct block blocks[PAGE_BLOCKS];
 };
 
 struct register_table {
@@ -48,7 +54,7 @@ struct register_table {
     uint64_t block_count;
     uint64_t live_values;
     size_t page_count;
-    struct block **pages; /* PAGE_BLOCKS each; NULL: never touched */
+    struct page **pages; /* NULL: never touched */
 };
 
 struct register_table *register_table_new(struct pool *pool, uint64_t block_count)
@@ -75,9 +81,9 @@ void register_table_free(struct register_table *table)
         return;
     for (size_t page = 0; page < table->page_count; page++) {
         for (size_t i = 0; table->pages[page] && i < PAGE_BLOCKS; i++) {
-            struct block *block = &table->pages[page][i];
+            struct block *block = &table->pages[page]->blocks[i];
 
-            assert(!block->ops);
+            assert(!table->pages[page]->ops[i / REGISTER_GROUP_BLOCKS]);
             while (block->values) {
                 struct value *value = block->values;
 
@@ -91,43 +97,58 @@ void register_table_free(struct register_table *table)
     free(table);
 }
 
-static struct block *block_at(struct register_table *table, uint64_t number)
+static struct page *page_at(struct register_table *table, uint64_t number)
 {
     assert(number < table->block_count);
-    struct block **page = &table->pages[number >> PAGE_SHIFT];
+    struct page **page = &table->pages[number >> PAGE_SHIFT];
 
     if (!*page)
-        *page = mem_array(PAGE_BLOCKS, sizeof(**page));
-    return &(*page)[number & (PAGE_BLOCKS - 1)];
+        *page = mem_new(sizeof(**page));
+    return *page;
+}
+
+static struct block *block_at(struct register_table *table, uint64_t number)
+{
+    return &page_at(table, number)->blocks[number & (PAGE_BLOCKS - 1)];
+}
+
+static struct register_op **ops_at(struct register_table *table, uint64_t number)
+{
+    return &page_at(table, number)->ops[(number & (PAGE_BLOCKS - 1)) / REGISTER_GROUP_BLOCKS];
 }
 
 /* --- Operations under way --- */
 
-static void link_op(struct block *block, struct register_op *op, uint64_t when)
+void register_op_starts(struct register_table *table, uint64_t number, struct register_op *op,
+                        uint64_t when)
 {
+    struct register_op **ops = ops_at(table, number);
+
     op->start = when;
-    if (!block->ops) {
+    if (!*ops) {
         op->next = op;
         op->previous = op;
-        block->ops = op;
+        *ops = op;
         return;
     }
-    op->next = block->ops;
-    op->previous = block->ops->previous;
+    op->next = *ops;
+    op->previous = (*ops)->previous;
     op->previous->next = op;
     op->next->previous = op;
 }
 
-static void unlink_op(struct block *block, struct register_op *op)
+void register_op_ends(struct register_table *table, uint64_t number, struct register_op *op)
 {
+    struct register_op **ops = ops_at(table, number);
+
     if (op->next == op) {
-        block->ops = NULL;
+        *ops = NULL;
         return;
     }
     op->previous->next = op->next;
     op->next->previous = op->previous;
-    if (block->ops == op)
-        block->ops = op->next;
+    if (*ops == op)
+        *ops = op->next;
 }
 
 /* --- Values --- */
@@ -163,13 +184,17 @@ static uint64_t latest_start(const struct block *block, uint64_t oldest, const s
     return latest;
 }
 
-/* Forgets what no read can return any more. Reads that may still end started at 'oldest' or later:
+/* Forgets what no read can return any more. Reads that may still end started at 'oldest' or later,
+ * of which those of other blocks of the group make it only earlier:
  * one that returned value v would make s(v) at least that, and conflicts with any u that has
  * f(u) < oldest and s(u) > f(v). All values are weighed before the first one goes, so what is kept
  * never conflicts with what is gone. */
-static void prune(struct register_table *table, struct block *block)
+static void prune(struct register_table *table, uint64_t number, struct block *block)
 {
-    uint64_t oldest = block->ops ? block->ops->start : NEVER;
+    if (!block->values)
+        return;
+    const struct register_op *first = *ops_at(table, number);
+    uint64_t oldest = first ? first->start : NEVER;
     struct value *latest = NULL; /* of those that finished before 'oldest' */
 
     for (struct value *value = block->values; value; value = value->next) {
@@ -207,8 +232,8 @@ static void prune(struct register_table *table, struct block *block)
 
 /* --- Writes --- */
 
-void register_write_starts(struct register_table *table, uint64_t number, struct register_op *op,
-                           uint64_t stamp, uint64_t when)
+void register_write_starts(struct register_table *table, uint64_t number, uint64_t stamp,
+                           uint64_t when)
 {
     struct block *block = block_at(table, number);
     struct value *value = pool_take(table->pool, sizeof(*value));
@@ -221,7 +246,6 @@ void register_write_starts(struct register_table *table, uint64_t number, struct
         .start = when,
     };
     block->values = value;
-    link_op(block, op, when);
 }
 
 static uint32_t ms_of(int64_t at_ns)
@@ -231,8 +255,8 @@ static uint32_t ms_of(int64_t at_ns)
     return ms < 0 ? 0 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
-void register_write_acked(struct register_table *table, uint64_t number, struct register_op *op,
-                          uint64_t stamp, uint64_t when, int64_t now_ns)
+void register_write_acked(struct register_table *table, uint64_t number, uint64_t stamp,
+                          uint64_t when, int64_t now_ns)
 {
     struct block *block = block_at(table, number);
     struct value *value = find_value(block, stamp);
@@ -246,37 +270,27 @@ void register_write_acked(struct register_table *table, uint64_t number, struct 
         block->acked_ms = ms_of(now_ns);
         block->flags |= VALUE_ACKED;
     }
-    unlink_op(block, op);
-    prune(table, block);
+    prune(table, number, block);
 }
 
-void register_write_unknown(struct register_table *table, uint64_t number, struct register_op *op)
+void register_write_unknown(struct register_table *table, uint64_t number)
 {
     struct block *block = block_at(table, number);
 
-    unlink_op(block, op);
-    prune(table, block);
+    prune(table, number, block);
 }
 
-void register_write_void(struct register_table *table, uint64_t number, struct register_op *op,
-                         uint64_t stamp)
+void register_write_void(struct register_table *table, uint64_t number, uint64_t stamp)
 {
     struct block *block = block_at(table, number);
     struct value *value = find_value(block, stamp);
 
     if (value && value->finish == NEVER)
         drop_value(table, block, value);
-    unlink_op(block, op);
-    prune(table, block);
+    prune(table, number, block);
 }
 
 /* --- Reads --- */
-
-void register_read_starts(struct register_table *table, uint64_t number, struct register_op *op,
-                          uint64_t when)
-{
-    link_op(block_at(table, number), op, when);
-}
 
 static void note_seen(uint32_t *flags)
 {
@@ -351,9 +365,9 @@ static enum register_verdict broken(struct block *block, struct value *expected,
 }
 
 /* A read of a block that has more than its base, or that returned something else. */
-static enum register_verdict read_busy(struct register_table *table, struct block *block,
-                                       uint64_t read_start, uint64_t stamp, uint64_t when,
-                                       struct register_break *ret_break)
+static enum register_verdict read_busy(struct register_table *table, uint64_t number,
+                                       struct block *block, uint64_t read_start, uint64_t stamp,
+                                       uint64_t when, struct register_break *ret_break)
 {
     struct value *value = find_value(block, stamp);
     struct value *conflict;
@@ -367,14 +381,14 @@ static enum register_verdict read_busy(struct register_table *table, struct bloc
             value->finish = finish;
             value->start = start;
             note_seen(&value->flags);
-            prune(table, block);
+            prune(table, number, block);
             return REGISTER_FINE;
         }
     } else if (stamp == block->stamp && !(block->flags & BASE_GONE)) {
         conflict = find_conflict(block, 0, read_start, NULL);
         if (!conflict) {
             note_seen(&block->flags);
-            prune(table, block);
+            prune(table, number, block);
             return REGISTER_FINE;
         }
     } else {
@@ -382,30 +396,28 @@ static enum register_verdict read_busy(struct register_table *table, struct bloc
     }
     enum register_verdict verdict = broken(block, conflict, ret_break);
 
-    prune(table, block);
+    prune(table, number, block);
     return verdict;
 }
 
 enum register_verdict register_read_ends(struct register_table *table, uint64_t number,
-                                         struct register_op *op, uint64_t stamp, uint64_t when,
+                                         uint64_t read_start, uint64_t stamp, uint64_t when,
                                          struct register_break *ret_break)
 {
     struct block *block = block_at(table, number);
 
-    unlink_op(block, op);
     if (!block->values && block->stamp == stamp) {
         note_seen(&block->flags);
         return REGISTER_FINE;
     }
-    return read_busy(table, block, op->start, stamp, when, ret_break);
+    return read_busy(table, number, block, read_start, stamp, when, ret_break);
 }
 
-void register_read_dropped(struct register_table *table, uint64_t number, struct register_op *op)
+void register_read_dropped(struct register_table *table, uint64_t number)
 {
     struct block *block = block_at(table, number);
 
-    unlink_op(block, op);
-    prune(table, block);
+    prune(table, number, block);
 }
 
 bool register_tell_damage(struct register_table *table, uint64_t number)

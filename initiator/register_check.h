@@ -11,7 +11,7 @@
  *
  * It runs online. "When" is a number that counts starts and ends as they are reported, so no two
  * are equal. A value is forgotten as soon as every read that may still come would conflict with
- * another one; a block at rest keeps one value, in 32 bytes. A write of unknown outcome has finish
+ * another one; a block at rest keeps one value, in 24 bytes. A write of unknown outcome has finish
  * "never" until a read returns it.
  */
 #pragma once
@@ -21,7 +21,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An operation on one block that is under way; linked into the block by start. */
+/* Operations under way are known by group of blocks, so that an I/O of 4 KiB on blocks of 512 bytes
+ * is one of them and not eight. */
+#define REGISTER_GROUP_BLOCKS 8u
+
+/* An operation on blocks of one group that is under way; linked into the group by start. */
 struct register_op {
     struct register_op *next;
     struct register_op *previous;
@@ -49,27 +53,31 @@ struct register_table;
 struct register_table *register_table_new(struct pool *pool, uint64_t block_count);
 void register_table_free(struct register_table *table);
 
-/* 'number' is the block's. 'when' grows with every start and end that is reported. 'stamp' is
- * unique among the writes. */
-void register_write_starts(struct register_table *table, uint64_t number, struct register_op *op,
-                           uint64_t stamp, uint64_t when);
-void register_read_starts(struct register_table *table, uint64_t number, struct register_op *op,
-                          uint64_t when);
+/* 'number' is the block's, or that of any block of the group. 'when' grows with every start and end
+ * that is reported. 'stamp' is unique among the writes. */
 
-void register_write_acked(struct register_table *table, uint64_t number, struct register_op *op,
-                          uint64_t stamp, uint64_t when, int64_t now_ns);
+/* First an operation starts in each group that it touches, and ends there; then what it does to
+ * each block is told, with the same 'when'. */
+void register_op_starts(struct register_table *table, uint64_t number, struct register_op *op,
+                        uint64_t when);
+void register_op_ends(struct register_table *table, uint64_t number, struct register_op *op);
+
+void register_write_starts(struct register_table *table, uint64_t number, uint64_t stamp,
+                           uint64_t when);
+void register_write_acked(struct register_table *table, uint64_t number, uint64_t stamp,
+                          uint64_t when, int64_t now_ns);
 /* It may have been applied, or be applied at any later time, or never. */
-void register_write_unknown(struct register_table *table, uint64_t number, struct register_op *op);
+void register_write_unknown(struct register_table *table, uint64_t number);
 /* It was never sent. */
-void register_write_void(struct register_table *table, uint64_t number, struct register_op *op,
-                         uint64_t stamp);
+void register_write_void(struct register_table *table, uint64_t number, uint64_t stamp);
 
-/* The read returned 'stamp'. A read that breaks the register counts for nothing afterwards. */
+/* The read, which started at 'read_start', returned 'stamp'. A read that breaks the register counts
+ * for nothing afterwards. A read needs no word at its start beside the operation's. */
 enum register_verdict register_read_ends(struct register_table *table, uint64_t number,
-                                         struct register_op *op, uint64_t stamp, uint64_t when,
+                                         uint64_t read_start, uint64_t stamp, uint64_t when,
                                          struct register_break *ret_break);
 /* The read returned nothing that counts. */
-void register_read_dropped(struct register_table *table, uint64_t number, struct register_op *op);
+void register_read_dropped(struct register_table *table, uint64_t number);
 
 /* Remembers that a damaged block was told; true the first time since its last new value. */
 bool register_tell_damage(struct register_table *table, uint64_t number);

@@ -32,12 +32,14 @@ static void teardown(struct bench *bench)
 
 static void write_starts(struct bench *bench, struct register_op *op, uint64_t stamp)
 {
-    register_write_starts(bench->table, BLOCK, op, stamp, ++bench->when);
+    register_op_starts(bench->table, BLOCK, op, ++bench->when);
+    register_write_starts(bench->table, BLOCK, stamp, bench->when);
 }
 
 static void write_acked(struct bench *bench, struct register_op *op, uint64_t stamp)
 {
-    register_write_acked(bench->table, BLOCK, op, stamp, ++bench->when, MS(1234));
+    register_op_ends(bench->table, BLOCK, op);
+    register_write_acked(bench->table, BLOCK, stamp, ++bench->when, MS(1234));
 }
 
 static void write_now(struct bench *bench, uint64_t stamp)
@@ -50,12 +52,13 @@ static void write_now(struct bench *bench, uint64_t stamp)
 
 static void read_starts(struct bench *bench, struct register_op *op)
 {
-    register_read_starts(bench->table, BLOCK, op, ++bench->when);
+    register_op_starts(bench->table, BLOCK, op, ++bench->when);
 }
 
 static enum register_verdict read_ends(struct bench *bench, struct register_op *op, uint64_t stamp)
 {
-    return register_read_ends(bench->table, BLOCK, op, stamp, ++bench->when, &bench->last);
+    register_op_ends(bench->table, BLOCK, op);
+    return register_read_ends(bench->table, BLOCK, op->start, stamp, ++bench->when, &bench->last);
 }
 
 static enum register_verdict read_now(struct bench *bench, uint64_t stamp)
@@ -168,7 +171,8 @@ static void a_write_of_unknown_outcome_may_land_at_any_time_once(void **state)
     setup(&bench);
     write_now(&bench, 1);
     write_starts(&bench, &op, 2);
-    register_write_unknown(bench.table, BLOCK, &op);
+    register_op_ends(bench.table, BLOCK, &op);
+    register_write_unknown(bench.table, BLOCK);
     assert_int_equal(read_now(&bench, 1), REGISTER_FINE);
     write_now(&bench, 3);
     assert_int_equal(read_now(&bench, 3), REGISTER_FINE);
@@ -187,7 +191,8 @@ static void a_write_that_was_never_sent_never_lands(void **state)
     setup(&bench);
     write_now(&bench, 1);
     write_starts(&bench, &op, 2);
-    register_write_void(bench.table, BLOCK, &op, 2);
+    register_op_ends(bench.table, BLOCK, &op);
+    register_write_void(bench.table, BLOCK, 2);
     assert_int_equal(register_live_values(bench.table), 0);
     assert_int_equal(read_now(&bench, 1), REGISTER_FINE);
     assert_int_equal(read_now(&bench, 2), REGISTER_STALE);
@@ -322,7 +327,8 @@ static void compare_with_search(uint64_t seed, int counts[2])
         open_count--;
         if (op->is_write && random_below(&random, 4) == 0) {
             op->is_unknown = true;
-            register_write_unknown(bench.table, BLOCK, &ops[i]);
+            register_op_ends(bench.table, BLOCK, &ops[i]);
+            register_write_unknown(bench.table, BLOCK);
         } else if (op->is_write) {
             write_acked(&bench, &ops[i], op->stamp);
             op->end = bench.when;
@@ -341,10 +347,12 @@ static void compare_with_search(uint64_t seed, int counts[2])
 
     for (int i = 0; i < history.count; i++) {
         if (is_open[i] && history.ops[i].is_write) {
-            register_write_unknown(bench.table, BLOCK, &ops[i]);
+            register_op_ends(bench.table, BLOCK, &ops[i]);
+            register_write_unknown(bench.table, BLOCK);
             history.ops[i].is_unknown = true;
         } else if (is_open[i]) {
-            register_read_dropped(bench.table, BLOCK, &ops[i]);
+            register_op_ends(bench.table, BLOCK, &ops[i]);
+            register_read_dropped(bench.table, BLOCK);
             continue;
         }
         known.ops[known.count++] = history.ops[i];
@@ -416,11 +424,34 @@ static void accepts_every_history_of_a_true_register(void **state)
     }
     assert_true(most_values < 200);
     for (size_t i = 0; i < CLIENTS; i++) {
-        if (clients[i].is_open && clients[i].is_write)
-            register_write_unknown(bench.table, BLOCK, &clients[i].op);
-        else if (clients[i].is_open)
-            register_read_dropped(bench.table, BLOCK, &clients[i].op);
+        if (clients[i].is_open && clients[i].is_write) {
+            register_op_ends(bench.table, BLOCK, &clients[i].op);
+            register_write_unknown(bench.table, BLOCK);
+        } else if (clients[i].is_open) {
+            register_op_ends(bench.table, BLOCK, &clients[i].op);
+            register_read_dropped(bench.table, BLOCK);
+        }
     }
+    teardown(&bench);
+}
+
+static void an_operation_on_a_neighbour_delays_only_the_forgetting(void **state)
+{
+    struct bench bench;
+    struct register_op neighbour;
+    struct register_op write;
+    (void)state;
+
+    setup(&bench);
+    register_op_starts(bench.table, BLOCK + 1, &neighbour, ++bench.when);
+    write_starts(&bench, &write, 7);
+    write_acked(&bench, &write, 7);
+    assert_int_equal(register_live_values(bench.table), 1);
+    assert_int_equal(read_now(&bench, 7), REGISTER_FINE);
+    assert_int_equal(read_now(&bench, 0), REGISTER_STALE);
+    register_op_ends(bench.table, BLOCK + 1, &neighbour);
+    assert_int_equal(read_now(&bench, 7), REGISTER_FINE);
+    assert_int_equal(register_live_values(bench.table), 0);
     teardown(&bench);
 }
 
@@ -437,5 +468,6 @@ int main(void)
     TEST(damage_is_told_once_per_value);
     TEST(agrees_with_a_search_through_all_orders);
     TEST(accepts_every_history_of_a_true_register);
+    TEST(an_operation_on_a_neighbour_delays_only_the_forgetting);
     return TEST_RUN("initiator.register_check");
 }
