@@ -1,12 +1,13 @@
-/* iscsilab serve: the array of a topology, or disks named on the command line, on real TCP ports. */
+/* iscsilab serve: the array of a topology, or disks named on the command line, on real TCP ports.
+ */
+#include "iscsi/name.h"
 #include "lab/command.h"
 #include "lab/errors.h"
 #include "lab/quantity.h"
 #include "lab/run_one.h"
 #include "lab/serve.h"
+#include "lab/serve_disks.h"
 #include "sim/core/attributes.h"
-#include "sim/core/mem.h"
-#include "iscsi/name.h"
 #include "target/target.h"
 
 #include <arpa/inet.h>
@@ -17,19 +18,27 @@
 
 static const char help[] =
     "usage: iscsilab serve --topology FILE [--array NAME] [OPTION...]\n"
+    "       iscsilab serve --disk NAME=FILE|SIZE... [OPTION...]\n"
     "\n"
-    "Serves the array of a topology on real TCP ports: any initiator may log in.\n"
+    "Serves the array of a topology, or the disks that are named, on real TCP ports: any\n"
+    "initiator may log in.\n"
     "\n"
     "  --topology FILE      where the array is described\n"
     "  --array NAME         which of its arrays; an only one need not be named\n"
+    "  --disk NAME=FILE     a disk in a file or block device (truncate -s 10G FILE makes one)\n"
+    "  --disk NAME=SIZE     a disk in memory, gone at the end: scratch=1GiB\n"
     "  --listen ADDR:PORT   instead of the topology's portals; more than once for more paths\n"
     "  --read-only          refuses every write\n"
     "  --service-times      disks as slow as the topology says; else as fast as they can be\n"
     "\n"
     "SIGTERM and SIGINT end it, SIGUSR1 prints statistics.\n";
 
+#define MOST_DISKS 256u
+
 struct options {
     const char *topology;
+    const char *disks[MOST_DISKS];
+    size_t disk_count;
     const char *array;
     struct endpoint listens[TARGET_MOST_PORTALS];
     size_t listen_count;
@@ -72,13 +81,11 @@ static bool parse_listen(const char *text, struct endpoint *ret_at)
 /* -1: help was asked for; 0: all is well. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {{"topology", required_argument, NULL, 't'},
-                                          {"array", required_argument, NULL, 'a'},
-                                          {"listen", required_argument, NULL, 'l'},
-                                          {"read-only", no_argument, NULL, 'r'},
-                                          {"service-times", no_argument, NULL, 's'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"topology", required_argument, NULL, 't'}, {"array", required_argument, NULL, 'a'},
+        {"disk", required_argument, NULL, 'd'},     {"listen", required_argument, NULL, 'l'},
+        {"read-only", no_argument, NULL, 'r'},      {"service-times", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
@@ -88,6 +95,11 @@ static int parse_options(struct options *o, int argc, char **argv)
             break;
         case 'a':
             o->array = optarg;
+            break;
+        case 'd':
+            if (o->disk_count == ARRAY_SIZE(o->disks))
+                return usage("too many disks with --disk", optarg);
+            o->disks[o->disk_count++] = optarg;
             break;
         case 'l':
             if (o->listen_count == ARRAY_SIZE(o->listens))
@@ -112,8 +124,10 @@ static int parse_options(struct options *o, int argc, char **argv)
     }
     if (optind < argc)
         return usage("'serve' has no use for", argv[optind]);
-    if (!o->topology) {
-        fputs("error: which array? Name its topology with --topology FILE\n", stderr);
+    if (!o->topology == (o->disk_count == 0)) {
+        fputs("error: what is to be served? Either an array (--topology FILE) or disks (--disk "
+              "NAME=FILE)\n",
+              stderr);
         return EXIT_USAGE;
     }
     return 0;
@@ -143,50 +157,78 @@ static bool find_array(const struct options *o, const struct topology *t, uint32
     return false;
 }
 
-static int serve(const struct options *o, const struct topology *t)
+static int told(const struct error *err, int code)
+{
+    fprintf(stderr, "error: %s\n", err->text);
+    if (err->help[0])
+        fprintf(stderr, "  = help: %s\n", err->help);
+    return code;
+}
+
+static int serve(const struct options *o, const struct serve_config *config)
 {
     struct error err = {0};
-    uint32_t array_index = 0;
+    struct serve_config whole = *config;
 
-    if (!find_array(o, t, &array_index))
-        return EXIT_USAGE;
-    struct serve_config config = {.topology = t,
-                                  .array_index = array_index,
-                                  .listens = o->listens,
-                                  .listen_count = o->listen_count,
-                                  .is_read_only = o->is_read_only,
-                                  .is_mediated = o->is_mediated,
-                                  .log = stdout};
-    struct serve *server = serve_new(&config, &err);
+    whole.is_read_only = o->is_read_only;
+    whole.is_mediated = o->is_mediated;
+    whole.log = stdout;
+    struct serve *server = serve_new(&whole, &err);
 
-    if (!server) {
-        fprintf(stderr, "error: %s\n", err.text);
-        if (err.help[0])
-            fprintf(stderr, "  = help: %s\n", err.help);
-        return EXIT_MACHINE;
-    }
+    if (!server)
+        return told(&err, EXIT_MACHINE);
     serve_run(server);
     serve_free(server);
     return 0;
 }
 
-int serve_command(int argc, char **argv)
+static int serve_topology(const struct options *o)
 {
-    struct options o = {0};
+    struct serve_config config = {.listens = o->listens, .listen_count = o->listen_count};
     struct errors errors;
     struct file_set files;
-    int code = parse_options(&o, argc, argv);
 
-    if (code != 0)
-        return code < 0 ? 0 : code;
     errors_init(&errors);
     file_set_init(&files, file_reader_disk());
-    struct topology *topology = topology_load(o.topology, &files, &errors);
+    struct topology *topology = topology_load(o->topology, &files, &errors);
+    int code = EXIT_FILE;
 
     errors_print(&errors, stderr);
-    code = topology ? serve(&o, topology) : EXIT_FILE;
+    config.topology = topology;
+    if (topology)
+        code = find_array(o, topology, &config.array_index) ? serve(o, &config) : EXIT_USAGE;
     topology_free(topology);
     file_set_fini(&files);
     errors_fini(&errors);
     return code;
+}
+
+/* On every address, if none is said. */
+static int serve_disks(const struct options *o)
+{
+    static const struct endpoint anywhere = {0, ISCSI_PORT};
+    struct serve_disks disks;
+    struct error err = {0};
+
+    if (!serve_disks_init(&disks, o->disks, o->disk_count, &err))
+        return told(&err, EXIT_USAGE);
+    int code = serve(o, &(struct serve_config){
+                            .topology = disks.topology,
+                            .listens = o->listen_count ? o->listens : &anywhere,
+                            .listen_count = o->listen_count ? o->listen_count : 1,
+                            .paths = disks.paths,
+                        });
+
+    serve_disks_fini(&disks);
+    return code;
+}
+
+int serve_command(int argc, char **argv)
+{
+    struct options o = {0};
+    int code = parse_options(&o, argc, argv);
+
+    if (code != 0)
+        return code < 0 ? 0 : code;
+    return o.topology ? serve_topology(&o) : serve_disks(&o);
 }

@@ -7,6 +7,7 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "sim/engine/event_queue.h"
+#include "sim/live/file_store.h"
 #include "sim/live/pacer.h"
 #include "sim/live/socket_net.h"
 #include "target/device.h"
@@ -20,10 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_GROUP 1 /* one target port group, as in the simulation */
+#define LEAST_DISK_BYTES (1u << 20)
+#define PORT_GROUP       1 /* one target port group, as in the simulation */
 
 struct disk {
-    struct memory_store *memory;
+    struct memory_store *memory; /* one of the two */
+    struct file_store *file;
     struct media *media; /* NULL: as fast as it can be */
 };
 
@@ -129,21 +132,58 @@ static void add_device(struct serve *serve)
                                &serve->queue.clock, serve->pool);
 }
 
-static void add_disk(struct serve *serve, uint32_t lun)
+static struct store *open_store(struct serve *serve, uint32_t lun, struct error *err)
 {
     const struct topology_disk *disk =
         &serve->config.topology->disks[serve->array->first_disk + lun];
     struct memory_store_config memory = {.bytes = (uint64_t)disk->size_bytes,
                                          .has_volatile_cache = disk->has_write_cache};
     struct disk *d = &serve->disks[lun];
+
+    if (serve->config.paths && serve->config.paths[lun]) {
+        d->file =
+            file_store_open(&(struct file_store_config){.path = serve->config.paths[lun],
+                                                        .is_read_only = disk->is_read_only ||
+                                                                        serve->config.is_read_only,
+                                                        .loop = serve->loop,
+                                                        .pacer = serve->pacer,
+                                                        .clock = &serve->queue.clock,
+                                                        .pool = serve->pool},
+                            err);
+        return d->file ? file_store_interface(d->file) : NULL;
+    }
+    random_init(&memory.random, 1, disk->full_name);
+    d->memory = memory_store_new(&memory, &serve->queue.clock, serve->pool);
+    return memory_store_interface(d->memory);
+}
+
+/* A file's disk is as large as the file, in whole blocks. */
+static uint64_t disk_bytes(const struct topology_disk *disk, const struct store *store)
+{
+    uint64_t bytes = disk->size_bytes ? (uint64_t)disk->size_bytes : store->bytes;
+
+    return bytes - bytes % disk->block_bytes;
+}
+
+static bool add_disk(struct serve *serve, uint32_t lun, struct error *err)
+{
+    static const struct source_pos nowhere;
+    const struct topology_disk *disk =
+        &serve->config.topology->disks[serve->array->first_disk + lun];
+    struct disk *d = &serve->disks[lun];
+    struct store *store = open_store(serve, lun, err);
     char serial[SERIAL_BYTES];
 
     snprintf(serial, sizeof(serial), "%016" PRIX64,
              hash64(disk->full_name, strlen(disk->full_name), 0));
-    random_init(&memory.random, 1, disk->full_name);
-    d->memory = memory_store_new(&memory, &serve->queue.clock, serve->pool);
-    struct store *store = memory_store_interface(d->memory);
-
+    if (!store)
+        return false;
+    if (disk_bytes(disk, store) < LEAST_DISK_BYTES) {
+        error_set(err, ERR_SYSTEM, nowhere, "'%.160s' is too small for a disk",
+                  serve->config.paths[lun]);
+        error_help(err, "give it at least 1 MiB: truncate -s 10G FILE");
+        return false;
+    }
     if (serve->config.is_mediated) {
         d->media = media_new(&serve->array->media, &serve->queue.clock, store);
         store = media_interface(d->media);
@@ -153,7 +193,7 @@ static void add_disk(struct serve *serve, uint32_t lun)
                         .name = disk->full_name,
                         .serial = disk->serial[0] ? disk->serial : serial,
                         .store = store,
-                        .bytes = (uint64_t)disk->size_bytes,
+                        .bytes = disk_bytes(disk, store),
                         .block_bytes = disk->block_bytes,
                         .physical_block_exponent = disk->physical_block_exponent,
                         .is_read_only = disk->is_read_only || serve->config.is_read_only,
@@ -162,6 +202,7 @@ static void add_disk(struct serve *serve, uint32_t lun)
                         .has_write_cache = disk->has_write_cache,
                         .sanitize_ns = disk->sanitize_ns,
                     });
+    return true;
 }
 
 static void add_node(struct serve *serve)
@@ -169,8 +210,8 @@ static void add_node(struct serve *serve)
     struct target_portal portals[TARGET_MOST_PORTALS];
 
     for (size_t i = 0; i < serve->portal_count; i++)
-        portals[i] = (struct target_portal){.at = serve->portals[i],
-                                            .portal_group_tag = (uint16_t)(i + 1)};
+        portals[i] =
+            (struct target_portal){.at = serve->portals[i], .portal_group_tag = (uint16_t)(i + 1)};
     serve->node = portal_node_new(&(struct portal_node_config){
         .target = {.name = serve->array->target_name,
                    .portals = portals,
@@ -191,7 +232,8 @@ static bool check_counts(const struct serve *serve, struct error *err)
     static const struct source_pos nowhere;
 
     if (serve->portal_count == 0) {
-        error_set(err, ERR_USAGE, nowhere, "array '%s' has no NIC to listen on", serve->array->name);
+        error_set(err, ERR_USAGE, nowhere, "array '%s' has no NIC to listen on",
+                  serve->array->name);
         error_help(err, "give addresses: --listen 127.0.0.1:3260");
     } else if (serve->portal_count > DEVICE_MAX_PORTS) {
         error_set(err, ERR_USAGE, nowhere, "%zu portals are more than the %u that there may be",
@@ -256,8 +298,12 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
         socket_net_new(&(struct socket_net_config){serve->loop, serve->pacer, serve->pool});
     serve->disks = mem_array(serve->array->disk_count, sizeof(*serve->disks));
     add_device(serve);
-    for (uint32_t lun = 0; lun < serve->array->disk_count; lun++)
-        add_disk(serve, lun);
+    for (uint32_t lun = 0; lun < serve->array->disk_count; lun++) {
+        if (!add_disk(serve, lun, err)) {
+            serve_free(serve);
+            return NULL;
+        }
+    }
     add_node(serve);
     if (!open_portals(serve, err)) {
         serve_free(serve);
@@ -280,6 +326,7 @@ void serve_free(struct serve *serve)
     for (uint32_t i = 0; serve->disks && i < serve->array->disk_count; i++) {
         media_free(serve->disks[i].media);
         memory_store_free(serve->disks[i].memory);
+        file_store_close(serve->disks[i].file);
     }
     free(serve->disks);
     pacer_free(serve->pacer);
