@@ -1,5 +1,5 @@
 /* Paces an event queue by CLOCK_MONOTONIC, with a timerfd under libev. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): its name */
 #include "sim/live/pacer.h"
 
 #include "sim/core/attributes.h"

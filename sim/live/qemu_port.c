@@ -1,5 +1,5 @@
 /* A guest behind QEMU's stream socket. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): its name */
 #include "sim/live/qemu_port.h"
 
 #include "sim/core/attributes.h"

@@ -1,5 +1,5 @@
 /* TAP devices of Linux. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): its name */
 #include "sim/live/tap_port.h"
 
 #include "sim/core/attributes.h"

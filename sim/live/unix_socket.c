@@ -1,5 +1,5 @@
 /* Sockets in the file system. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): its name */
 #include "sim/live/unix_socket.h"
 
 #include <errno.h>

@@ -42,14 +42,15 @@ static void check_frame(unsigned slices)
     struct pool *pool = pool_new();
     struct frame *frame = frame_of(pool, slices);
     static uint8_t whole[65536], pieced[65536];
-    size_t bytes = 4 + frame_bytes(frame);
+    static const uint8_t front[4] = {'a', 'b', 'c', 'd'};
+    size_t bytes = sizeof(front) + frame_bytes(frame);
 
-    memcpy(whole, "abcd", 4);
+    memcpy(whole, front, sizeof(front));
     frame_write(frame, whole + 4);
     for (size_t skipped = 0; skipped <= bytes; skipped++) {
         struct frame_pieces pieces;
 
-        frame_pieces_init(&pieces, frame, "abcd", 4);
+        frame_pieces_init(&pieces, frame, front, sizeof(front));
         frame_pieces_skip(&pieces, skipped);
         assert_int_equal(gather(&pieces, pieced), bytes - skipped);
         assert_memory_equal(pieced, whole + skipped, bytes - skipped);
