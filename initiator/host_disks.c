@@ -84,6 +84,23 @@ static void tell_path(struct host_disk *d, const struct mpath_event *event)
     trace->ops->path(trace, now_of(d->host), &path);
 }
 
+/* The disk went away, or is there again after it did. */
+static void tell_presence(struct host_disk *d, bool is_gone)
+{
+    struct trace *trace = d->host->config.trace;
+
+    if (is_gone != d->is_gone)
+        trace->ops->sign(trace, now_of(d->host),
+                         &(struct trace_sign){.host = d->host->config.index,
+                                              .path = TRACE_NONE,
+                                              .disk = d->index,
+                                              .layer = LAYER_MULTIPATH,
+                                              .is_change = is_gone,
+                                              .what = is_gone ? "disk removed: no path for too long"
+                                                              : "disk back"});
+    d->is_gone = is_gone;
+}
+
 static void disk_told(struct host_disk *d, const struct mpath_event *event)
 {
     struct host *host = d->host;
@@ -102,10 +119,12 @@ static void disk_told(struct host_disk *d, const struct mpath_event *event)
             user->ops->on_io_done(user, host, d->index, event->io);
         break;
     case MPATH_DISK_ARRIVED:
+        tell_presence(d, false);
         if (user)
             user->ops->on_disk(user, host, d->index);
         break;
     case MPATH_DISK_REMOVED:
+        tell_presence(d, true);
         if (user)
             user->ops->on_disk_gone(user, host, d->index);
         break;

@@ -51,6 +51,7 @@ struct host_disk {
     uint32_t index;
     struct scan_lun who; /* as the first path found it */
     bool is_dirty;
+    bool is_gone; /* it was removed, and has not arrived since */
     struct host_disk *next_dirty;
 };
 

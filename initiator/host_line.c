@@ -218,7 +218,9 @@ static void path_told(struct host_path *p, const struct path_event *event)
         trace->ops->sign(trace, now_of(host),
                          &(struct trace_sign){.host = host->config.index,
                                               .path = p->index,
+                                              .disk = TRACE_NONE,
                                               .layer = event->layer,
+                                              .is_change = event->is_change,
                                               .what = event->text});
         break;
     case PATH_CHANGED:
@@ -402,10 +404,12 @@ static void discovery_sign(struct host *host, const char *what)
 {
     struct trace *trace = host->config.trace;
 
-    trace->ops->sign(
-        trace, now_of(host),
-        &(struct trace_sign){
-            .host = host->config.index, .path = TRACE_NONE, .layer = LAYER_ISCSI, .what = what});
+    trace->ops->sign(trace, now_of(host),
+                     &(struct trace_sign){.host = host->config.index,
+                                          .path = TRACE_NONE,
+                                          .disk = TRACE_NONE,
+                                          .layer = LAYER_ISCSI,
+                                          .what = what});
 }
 
 void host_begin_discovery(struct host *host)

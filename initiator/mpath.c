@@ -309,16 +309,27 @@ void mpath_path_news(struct mpath *disk, uint32_t path_index, enum path_news new
         return;
     case NEWS_LOST:
         path->below = BELOW_LOST;
+        snprintf(path->lost_reason, sizeof(path->lost_reason), "%s", reason);
         mpath_check_lost(disk, slot, reason, now_ns);
         return;
     }
 }
 
-static void no_path_is_over(struct mpath *disk)
+/* With the disk go those of its paths whose sessions are lost; they arrive anew when they log in.
+ */
+static void remove_lost_paths(struct mpath *disk, int64_t now_ns)
+{
+    for (uint32_t slot = 0; slot < disk->path_count; slot++)
+        if (disk->paths[slot].below == BELOW_LOST && disk->paths[slot].state == PATH_STATE_FAILED)
+            mpath_leave(disk, slot, PATH_STATE_REMOVED, "the disk was removed", now_ns);
+}
+
+static void no_path_is_over(struct mpath *disk, int64_t now_ns)
 {
     disk->no_path_at_ns = TIME_NEVER;
     if (disk->rules.no_path == NO_PATH_HOLD_AND_REMOVE) {
         disk->is_present = false;
+        remove_lost_paths(disk, now_ns);
         mpath_push_event(disk, (struct mpath_event){
                                    .kind = MPATH_DISK_REMOVED,
                                    .path_index = TRACE_NONE,
@@ -348,7 +359,7 @@ void mpath_wake(struct mpath *disk, int64_t now_ns)
             mpath_check_wake(disk, slot, now_ns);
     }
     if (now_ns >= disk->no_path_at_ns)
-        no_path_is_over(disk);
+        no_path_is_over(disk, now_ns);
     mpath_wake_retries(disk, now_ns);
 }
 

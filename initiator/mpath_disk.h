@@ -27,6 +27,7 @@ struct mpath_path {
     enum path_below below;
     enum path_state state; /* as the last event told */
     char reason[REASON_BYTES];
+    char lost_reason[REASON_BYTES]; /* with BELOW_LOST: what took the path away */
 
     /* mpath_check.c */
     int64_t admit_at_ns;     /* on-arrival: used from then on, or TIME_NEVER */

@@ -234,11 +234,21 @@ static bool ends_with_its_path(const struct mpath *disk)
     return disk->rules.retry_count == 0 || plant_is_on(disk->planted, PLANT_L1);
 }
 
+/* What came back from a lost session says no more than that; what lost it is known from below. */
+static const char *why_failed(const struct mpath *disk, const struct mpath_io *io,
+                              const struct path_error *error)
+{
+    const struct mpath_path *path = &disk->paths[io->slot];
+    bool is_lost = io->command.end == COMMAND_SESSION_LOST && path->below == BELOW_LOST;
+
+    return is_lost ? path->lost_reason : error->text;
+}
+
 static void fail_over(struct mpath *disk, struct mpath_io *io, const struct path_error *error,
                       int64_t now_ns)
 {
     if (slot_is_in_use(disk, io->slot))
-        mpath_leave(disk, io->slot, PATH_STATE_FAILED, error->text, now_ns);
+        mpath_leave(disk, io->slot, PATH_STATE_FAILED, why_failed(disk, io, error), now_ns);
     if (ends_with_its_path(disk)) {
         finish(disk, io, true);
         return;

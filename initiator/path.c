@@ -260,7 +260,8 @@ static void left(struct path *path, const struct isession_event *end, int64_t no
         stopped(path);
         return;
     }
-    path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_ISCSI}, "%s", why);
+    path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_ISCSI, .is_change = true},
+              "%s", why);
     path_keep_orphans(path);
     begin_hold(path, why, now_ns);
     rest(path, reopen_delay_ns(path, end), now_ns);
@@ -313,7 +314,7 @@ static void asked_to_leave(struct path *path, uint16_t within_s, int64_t now_ns)
     path->is_leaving = true;
     path->leave_at_ns = time_after(
         now_ns, time_min(path->config.rules->async_logout_delay_ns, SECONDS(within_s) / 2));
-    path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_ISCSI},
+    path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_ISCSI, .is_change = true},
               "target asked for a logout");
 }
 
@@ -461,7 +462,8 @@ void path_closed(struct path *path, enum close_reason reason, int64_t now_ns)
         return;
     }
     if (path->link != PATH_LINK_LOGGING_OUT)
-        path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_TCP},
+        path_emit(path,
+                  (struct path_event){.kind = PATH_SIGN, .layer = LAYER_TCP, .is_change = true},
                   "connection closed: %s", close_reason_word(reason));
     isession_closed(path->session, 0, now_ns);
     path_drain_session(path, now_ns);
@@ -470,8 +472,9 @@ void path_closed(struct path *path, enum close_reason reason, int64_t now_ns)
 void path_carrier(struct path *path, bool is_up, int64_t now_ns)
 {
     (void)now_ns;
-    path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_LINK}, "carrier %s",
-              is_up ? "back" : "lost");
+    path_emit(path,
+              (struct path_event){.kind = PATH_SIGN, .layer = LAYER_LINK, .is_change = !is_up},
+              "carrier %s", is_up ? "back" : "lost");
 }
 
 const uint8_t *path_next_pdu(struct path *path, bool *ret_from_target)

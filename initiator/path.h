@@ -100,6 +100,7 @@ struct path_event {
     enum path_event_kind kind;
     struct endpoint to;            /* OPEN */
     enum trace_layer layer;        /* SIGN */
+    bool is_change;                /* SIGN: as in struct trace_sign */
     enum path_service old_service; /* CHANGED */
     enum path_service new_service;
     const char *text; /* SIGN, CHANGED, LEFT; valid until the next call */

@@ -171,8 +171,10 @@ static void begin_with(struct path *path, struct command *command, int64_t now_n
         path->counters.command_timeouts++;
         command->path_flags |= COMMAND_EXPIRED;
         if (path->event_count < PATH_EVENTS_MOST / 2) /* of many in one instant some will do */
-            path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = LAYER_SCSI},
-                      "command time-out");
+            path_emit(
+                path,
+                (struct path_event){.kind = PATH_SIGN, .layer = LAYER_SCSI, .is_change = true},
+                "command time-out");
     }
     if (isession_withdraw(path->session, command)) { /* the target never heard of it */
         timers_remove(path, command);

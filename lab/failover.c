@@ -1,6 +1,7 @@
 /* What each fault cost each multipath disk. */
 #include "lab/failover.h"
 
+#include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 
@@ -43,6 +44,10 @@ struct effect {
     char path_failed_by[96];
     int64_t first_retry_at_ns;
     int64_t first_io_at_ns;
+    int64_t back_at_ns; /* the first touched path that was usable again, for the phases */
+    char back_by[96];
+    int64_t in_place_at_ns;    /* the first good caught I/O on it, or after the repair */
+    int64_t first_error_at_ns; /* of a caught I/O */
     int64_t longest_pause_ns;
     int64_t longest_io_ns;
     uint64_t ios_caught;
@@ -277,6 +282,9 @@ static void touch_disk(struct failover *f, struct fault *fault, size_t number)
                               .path_failed_at_ns = UNSET,
                               .first_retry_at_ns = UNSET,
                               .first_io_at_ns = UNSET,
+                              .back_at_ns = UNSET,
+                              .in_place_at_ns = UNSET,
+                              .first_error_at_ns = UNSET,
                               .longest_pause_ns = UNSET,
                               .longest_io_ns = UNSET,
                               .share_caught_ppm = UNSET};
@@ -370,6 +378,8 @@ void failover_sent(struct failover *f, int64_t at_ns, struct open_io *io)
     size_t number = disk_number(f, io->host, io->disk);
 
     note_retry(f, at_ns, io);
+    if (io->catches)
+        return; /* tried again: it stays with the faults that caught it */
     for (struct fault *fault = f->faults; fault; fault = fault->next)
         if (is_open(fault) && fault->effects[number].uses[io->path].is_catching)
             catch_io(f, fault, io);
@@ -390,6 +400,20 @@ static void put_caught(struct failover *f, const struct catch *caught, const str
                               V_MAYBE(done_at_ns), V_INT(caught->retries), V_TEXT(result)});
 }
 
+static void note_first(int64_t *first_at_ns, int64_t at_ns)
+{
+    if (*first_at_ns == UNSET)
+        *first_at_ns = at_ns;
+}
+
+/* What was still on its way back when the fault came tells nothing of the recovery. */
+static void note_in_place(const struct fault *fault, struct effect *effect, int64_t at_ns)
+{
+    effect->recovered_in_place++;
+    if (effect->back_at_ns != UNSET || fault->repaired_at_ns != UNSET)
+        note_first(&effect->in_place_at_ns, at_ns);
+}
+
 static void release(struct failover *f, int64_t at_ns, struct open_io *io, bool is_error,
                     const char *result)
 {
@@ -403,10 +427,12 @@ static void release(struct failover *f, int64_t at_ns, struct open_io *io, bool 
         io->catches = caught->next;
         effect->waiting--;
         fault->waiting--;
-        if (!is_error && io->path != TRACE_NONE && effect->uses[io->path].is_touched)
-            effect->recovered_in_place++;
-        else if (!is_error && effect->first_io_at_ns == UNSET)
-            effect->first_io_at_ns = at_ns;
+        if (is_error)
+            note_first(&effect->first_error_at_ns, at_ns);
+        else if (io->path != TRACE_NONE && effect->uses[io->path].is_touched)
+            note_in_place(fault, effect, at_ns);
+        else
+            note_first(&effect->first_io_at_ns, at_ns);
         put_caught(f, caught, io, at_ns, result);
         caught->next = f->spare;
         f->spare = caught;
@@ -480,7 +506,7 @@ static void note_detection(struct failover *f, int64_t at_ns, uint32_t host, uin
 
 void failover_sign(struct failover *f, int64_t at_ns, const struct trace_sign *sign)
 {
-    if (sign->path != TRACE_NONE)
+    if (sign->is_change && sign->path != TRACE_NONE)
         note_detection(f, at_ns, sign->host, sign->path, TRACE_NONE, trace_layer_word(sign->layer),
                        sign->what);
 }
@@ -498,15 +524,26 @@ static void note_left(struct effect *effect, struct touched_use *use, int64_t at
     }
 }
 
+static void note_back(struct effect *effect, int64_t at_ns, const char *reason)
+{
+    if (effect->back_at_ns != UNSET)
+        return;
+    effect->back_at_ns = at_ns;
+    snprintf(effect->back_by, sizeof(effect->back_by), "%s", reason);
+}
+
 void failover_path(struct failover *f, int64_t at_ns, const struct trace_path *change,
                    bool is_in_use, bool is_usable)
 {
     size_t number = disk_number(f, change->host, change->disk);
     struct use *use = &f->disks[number].uses[change->path];
     bool was_in_use = use->is_in_use;
+    bool was_usable = use->is_usable;
 
     *use = (struct use){.is_in_use = is_in_use, .is_usable = is_usable};
-    note_detection(f, at_ns, change->host, change->path, change->disk, "multipath", change->reason);
+    if ((was_in_use && !is_in_use) || (was_usable && !is_usable))
+        note_detection(f, at_ns, change->host, change->path, change->disk, "multipath",
+                       change->reason);
     for (struct fault *fault = f->faults; fault; fault = fault->next) {
         struct effect *effect = &fault->effects[number];
         struct touched_use *touched = &effect->uses[change->path];
@@ -515,6 +552,8 @@ void failover_path(struct failover *f, int64_t at_ns, const struct trace_path *c
             continue;
         if (was_in_use && !is_in_use)
             note_left(effect, touched, at_ns, change->reason);
+        if (!was_usable && is_usable && touched->is_touched)
+            note_back(effect, at_ns, change->reason);
         if (is_usable && fault->repaired_at_ns != UNSET && touched->usable_at_ns == UNSET)
             touched->usable_at_ns = at_ns;
         end_span_if_over(f, fault, at_ns);
@@ -540,17 +579,6 @@ static int64_t path_failed_ns(const struct failover *f, const struct fault *faul
     return last_ns;
 }
 
-static bool any_touched_left(const struct failover *f, const struct fault *fault, size_t number)
-{
-    for (size_t p = 0; p < path_count(f, &f->disks[number]); p++) {
-        const struct touched_use *use = &fault->effects[number].uses[p];
-
-        if (use->is_touched && (use->left_at_ns != UNSET || !use->was_in_use))
-            return true;
-    }
-    return false;
-}
-
 /* From the repair to the last of the touched paths' instants; UNSET if one never came. */
 static int64_t last_after_repair(const struct failover *f, const struct fault *fault, size_t number,
                                  bool is_first_io)
@@ -570,14 +598,6 @@ static int64_t last_after_repair(const struct failover *f, const struct fault *f
         last_ns = time_max(last_ns, at_ns - fault->repaired_at_ns);
     }
     return last_ns;
-}
-
-static int64_t path_usable_ns(const struct failover *f, const struct fault *fault, size_t number)
-{
-    if (fault->effects[number].is_affected && fault->repaired_at_ns != UNSET &&
-        !any_touched_left(f, fault, number))
-        return 0;
-    return last_after_repair(f, fault, number, false);
 }
 
 /* The names of the other faults whose spans overlap, with commas. */
@@ -631,7 +651,7 @@ static void put_effect(struct failover *f, const struct fault *fault, size_t num
                               V_INT((int64_t)e->waiting),
                               V_INT((int64_t)e->retried),
                               V_INT((int64_t)e->errors),
-                              V_MAYBE(path_usable_ns(f, fault, number)),
+                              V_MAYBE(last_after_repair(f, fault, number, false)),
                               V_MAYBE(last_after_repair(f, fault, number, true))});
 }
 
@@ -641,7 +661,7 @@ static void put_phase(struct failover *f, const struct fault *fault, size_t numb
     const struct disk *disk = &f->disks[number];
     const struct host_names *host = &f->names->hosts[disk->host];
 
-    if (end_ns == UNSET || end_ns < *at_ns)
+    if (end_ns < *at_ns) /* as UNSET is */
         return;
     rows_put(f->rows, TABLE_PAUSE_PHASE,
              (struct value[]){V_INT(fault->id), V_TEXT(host->host),
@@ -650,22 +670,50 @@ static void put_phase(struct failover *f, const struct fault *fault, size_t numb
     *at_ns = end_ns;
 }
 
-/* From the fault to the first caught I/O that was good elsewhere; the phases add up to it. */
+/* What ended the waiting for caught I/O. */
+struct recovery {
+    int64_t at_ns;
+    enum { ELSEWHERE, IN_PLACE, GIVEN_UP } how;
+};
+
+/* Elsewhere if there is an elsewhere; given up only if nothing else came of the caught I/O. */
+static struct recovery recovery_of(const struct effect *e)
+{
+    if (e->first_io_at_ns != UNSET)
+        return (struct recovery){e->first_io_at_ns, ELSEWHERE};
+    if (e->in_place_at_ns != UNSET)
+        return (struct recovery){e->in_place_at_ns, IN_PLACE};
+    return (struct recovery){e->first_error_at_ns, GIVEN_UP};
+}
+
+/* From the fault to the first good caught I/O, on another path or on its own that came back, or to
+ * the first one that was given up. The phases add up to it; each is named by what was waited for,
+ * and what came only after the end is none. */
 static void put_phases(struct failover *f, const struct fault *fault, size_t number)
 {
     const struct effect *e = &fault->effects[number];
+    struct recovery recovery = recovery_of(e);
+    bool is_in_place = recovery.how == IN_PLACE;
     int64_t at_ns = fault->at_ns;
+    const struct {
+        bool is_of_it;
+        const char *phase;
+        int64_t end_ns;
+        const char *ended_by;
+    } phases[] = {
+        {true, "detect", e->detected_at_ns, e->detected_by},
+        {true, "fail-path", e->path_failed_at_ns, e->path_failed_by},
+        {recovery.how == ELSEWHERE, "requeue", e->first_retry_at_ns, "sent on another path"},
+        {is_in_place, "repair", fault->repaired_at_ns, "the repair"},
+        {is_in_place, "path-back", e->back_at_ns, e->back_by},
+        {recovery.how != GIVEN_UP, "first-io", recovery.at_ns, "first good I/O"},
+        {recovery.how == GIVEN_UP, "give-up", recovery.at_ns, "an I/O error"},
+    };
 
-    if (e->first_io_at_ns == UNSET)
-        return;
-    if (e->detected_at_ns != UNSET && e->detected_at_ns <= e->first_io_at_ns)
-        put_phase(f, fault, number, "detect", &at_ns, e->detected_at_ns, e->detected_by);
-    if (e->path_failed_at_ns != UNSET && e->path_failed_at_ns <= e->first_io_at_ns)
-        put_phase(f, fault, number, "fail-path", &at_ns, e->path_failed_at_ns, e->path_failed_by);
-    if (e->first_retry_at_ns != UNSET && e->first_retry_at_ns <= e->first_io_at_ns)
-        put_phase(f, fault, number, "requeue", &at_ns, e->first_retry_at_ns,
-                  "sent on another path");
-    put_phase(f, fault, number, "first-io", &at_ns, e->first_io_at_ns, "first good I/O");
+    for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
+        if (phases[i].is_of_it && phases[i].end_ns <= recovery.at_ns)
+            put_phase(f, fault, number, phases[i].phase, &at_ns, phases[i].end_ns,
+                      phases[i].ended_by);
 }
 
 static void put_fault(struct failover *f, const struct fault *fault)

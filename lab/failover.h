@@ -8,7 +8,8 @@
  *   its span runs from 'at' to the latest of: repair, every touched path usable, every caught I/O
  *   ended; else to the end of the run;
  *   an I/O is caught when it was sent on a touched path and unfinished at 'at', or was sent on it
- *   later, before the path left use or the fault was repaired.
+ *   later, before the path left use or the fault was repaired; one that is tried again stays with
+ *   the faults that caught it.
  */
 #pragma once
 
@@ -48,6 +49,7 @@ void failover_done(struct failover *failover, int64_t at_ns, struct open_io *io,
 void failover_pause(struct failover *failover, const struct pause *pause);
 /* The host of an I/O went down: it ends without a completion. */
 void failover_forgotten(struct failover *failover, int64_t at_ns, struct open_io *io);
+/* Detected is what went bad: a sign that something still is, or is better, counts for nothing. */
 void failover_sign(struct failover *failover, int64_t at_ns, const struct trace_sign *sign);
 /* In use: I/O may be given to the path, even if it is held below. Usable: I/O goes through. */
 void failover_path(struct failover *failover, int64_t at_ns, const struct trace_path *change,

@@ -254,9 +254,11 @@ void judge_path(struct judge *j, int64_t at_ns, const struct trace_path *change,
 {
     uint32_t path = j->names->hosts[change->host].first_path + change->path;
     struct use *use = &j->uses[path][change->disk];
+    bool is_worse = (use->is_in_use && !is_in_use) || (use->is_usable && !is_usable);
 
     *use = (struct use){is_in_use, is_usable};
-    judge_sign(j, at_ns, change->host, change->path);
+    if (is_worse)
+        judge_sign(j, at_ns, change->host, change->path);
     for (size_t i = 0; i < j->check_count; i++) {
         struct check *check = &j->checks[i];
 

@@ -8,6 +8,7 @@
 
 struct disk {
     uint64_t outstanding;
+    uint64_t most; /* outstanding, since 'waiting_since_ns' */
     int64_t waiting_since_ns;
 };
 
@@ -43,6 +44,8 @@ void pauses_submitted(struct pauses *pauses, int64_t at_ns, uint32_t host, uint3
 
     if (d->outstanding++ == 0)
         d->waiting_since_ns = at_ns;
+    if (d->outstanding > d->most)
+        d->most = d->outstanding;
 }
 
 bool pauses_now(const struct pauses *pauses, int64_t at_ns, uint32_t host, uint32_t disk,
@@ -50,7 +53,7 @@ bool pauses_now(const struct pauses *pauses, int64_t at_ns, uint32_t host, uint3
 {
     const struct disk *d = &pauses->disks[host][disk];
 
-    *ret_pause = (struct pause){host, disk, d->waiting_since_ns, at_ns, d->outstanding};
+    *ret_pause = (struct pause){host, disk, d->waiting_since_ns, at_ns, d->most};
     return d->outstanding > 0;
 }
 
@@ -63,7 +66,9 @@ bool pauses_done(struct pauses *pauses, int64_t at_ns, uint32_t host, uint32_t d
     bool is_over = !is_error || d->outstanding == 1;
     pauses_now(pauses, at_ns, host, disk, ret_pause);
     d->outstanding--;
-    if (is_over)
+    if (is_over) {
         d->waiting_since_ns = at_ns;
+        d->most = d->outstanding;
+    }
     return is_over;
 }

@@ -16,7 +16,7 @@ struct pause {
     uint32_t disk;
     int64_t start_at_ns;
     int64_t end_at_ns;
-    uint64_t outstanding; /* when it ended */
+    uint64_t outstanding; /* the most at one time */
 };
 
 struct pauses;

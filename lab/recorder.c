@@ -197,22 +197,26 @@ static bool is_acted_on(const struct recorder *r, const struct trace_sign *sign)
 {
     const struct topology_host *host = &r->options.scenario->topology->hosts[sign->host];
 
-    return sign->layer != LAYER_LINK || host->profile.tcp.on_link_down == TCP_LINK_DOWN_ABORT;
+    return sign->is_change &&
+           (sign->layer != LAYER_LINK || host->profile.tcp.on_link_down == TCP_LINK_DOWN_ABORT);
 }
 
 static void on_sign(struct trace *trace, int64_t at_ns, const struct trace_sign *sign)
 {
     struct recorder *r = recorder_of(trace);
+    const struct host_names *host = &r->names->hosts[sign->host];
     const char *path = path_name(r, sign->host, sign->path);
+    char what[256];
 
     if (r->is_finished)
         return;
     mix(r, at_ns, (uint64_t)sign->host << 32 | sign->path);
     mix_text(r, sign->what);
+    snprintf(what, sizeof(what), "%s%s%s", sign->disk == TRACE_NONE ? "" : host->disks[sign->disk],
+             sign->disk == TRACE_NONE ? "" : ": ", sign->what);
     rows_put(r->rows, TABLE_SIGN,
-             (struct value[]){V_INT(at_ns), V_TEXT(r->names->hosts[sign->host].host),
-                              text_or_null(path), V_TEXT(trace_layer_word(sign->layer)),
-                              V_TEXT(sign->what)});
+             (struct value[]){V_INT(at_ns), V_TEXT(host->host), text_or_null(path),
+                              V_TEXT(trace_layer_word(sign->layer)), V_TEXT(what)});
     if (!is_acted_on(r, sign))
         return;
     failover_sign(r->failover, at_ns, sign);

@@ -52,8 +52,10 @@ struct trace_io {
  * Retransmissions are none. */
 struct trace_sign {
     uint32_t host;
-    uint32_t path;
+    uint32_t path; /* each may be TRACE_NONE */
+    uint32_t disk;
     enum trace_layer layer;
+    bool is_change;   /* a state went bad; not: one that is bad already stays so, or gets better */
     const char *what; /* "carrier lost", "session dropped: nop time-out" */
 };
 

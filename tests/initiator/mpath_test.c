@@ -395,7 +395,9 @@ static void windows_holds_io_for_pdo_remove_period_and_then_the_disk_is_gone(voi
                  "1.000 io 1 failed on path 11: the session was lost\n");
     run_to(&rig, SECONDS(30));
     read_block(&rig, 2);
-    expect(&rig, "21.000 disk removed\n"
+    expect(&rig, "21.000 path 10 failed -> removed: the disk was removed\n"
+                 "21.000 path 11 failed -> removed: the disk was removed\n"
+                 "21.000 disk removed\n"
                  "21.000 io 1 error on path 11\n"
                  "21.000 io 2 error, never sent\n"
                  "30.000 io 3 error, never sent\n");
@@ -405,7 +407,7 @@ static void windows_holds_io_for_pdo_remove_period_and_then_the_disk_is_gone(voi
     run_to(&rig, SECONDS(41));
     read_block(&rig, 3);
     answer_good(&rig, 11);
-    expect(&rig, "40.000 path 11 failed -> pending: logged in\n"
+    expect(&rig, "40.000 path 11 removed -> pending: logged in\n"
                  "40.500 path 11 pending -> active: arrived\n"
                  "40.500 disk arrived\n"
                  "41.000 io 4 good on path 11\n");
@@ -703,7 +705,7 @@ static void linux_fails_a_path_by_its_first_error_after_recovery_tmo(void **stat
     end_all_on(&rig, 10, COMMAND_SESSION_LOST);
     answer_good(&rig, 11);
     expect(&rig, "7.000 io 1 failed on path 10: the session was lost\n"
-                 "7.000 path 10 held -> failed: the session was lost\n"
+                 "7.000 path 10 held -> failed: recovery_tmo\n"
                  "7.000 io 1 good on path 11\n");
     teardown(&rig);
 }
@@ -858,10 +860,10 @@ static void linux_without_queueing_fails_io_when_no_path_is_left(void **state)
     read_block(&rig, 1);
     expect(&rig, "1.000 path 10 active -> held: session lost\n"
                  "1.000 io 1 failed on path 10: the session was lost\n"
-                 "1.000 path 10 held -> failed: the session was lost\n"
+                 "1.000 path 10 held -> failed: hold time over\n"
                  "1.000 path 11 active -> held: session lost\n"
                  "1.000 io 1 failed on path 11: the session was lost\n"
-                 "1.000 path 11 held -> failed: the session was lost\n"
+                 "1.000 path 11 held -> failed: hold time over\n"
                  "1.000 io 1 error on path 11\n"
                  "1.000 io 2 error, never sent\n");
     teardown(&rig);

@@ -104,8 +104,9 @@ static void whole_io(struct lab *lab, int64_t at_ns, uint32_t host, uint64_t io_
 
 static void sign(struct lab *lab, int64_t at_ns, uint32_t host, uint32_t on_path)
 {
-    failover_sign(lab->failover, at_ns,
-                  &(struct trace_sign){host, on_path, LAYER_LINK, "carrier lost"});
+    failover_sign(
+        lab->failover, at_ns,
+        &(struct trace_sign){host, on_path, TRACE_NONE, LAYER_LINK, true, "carrier lost"});
 }
 
 /* Switch 1 dies: path 0 of both hosts. */
@@ -380,6 +381,125 @@ static void phases_add_up_to_the_first_io(void **state)
     assert_number(lab, 1, "hv1", "first_io_ns", sum_ns);
 }
 
+/* One phase of a host's only disk: "detect 0 to 5000 ms by X". */
+static void assert_phase(const struct lab *lab, int64_t fault_id, size_t index, const char *wanted)
+{
+    struct message m;
+    char text[160] = "none";
+    size_t seen = 0;
+
+    for (size_t at = 0; at < lab->rows.bytes; at += m.bytes) {
+        message_decode(lab->rows.data + at, lab->rows.bytes - at, &m);
+        if (m.kind == MESSAGE_ROW && m.table == TABLE_PAUSE_PHASE &&
+            m.values[0].number == fault_id && seen++ == index)
+            snprintf(text, sizeof(text), "%s %lld to %lld ms by %s", m.values[3].text,
+                     (long long)(m.values[4].number / MS(1)),
+                     (long long)(m.values[5].number / MS(1)), m.values[6].text);
+    }
+    assert_string_equal(text, wanted);
+}
+
+/* Both cables of hv1 are out for 5 s; the sessions are back 2 s after the repair. */
+static void a_path_that_was_only_held_is_usable_when_its_session_is_back(void **state)
+{
+    struct lab *lab = *state;
+    static const struct path_ref touched[] = {{0, 0}, {0, 1}};
+
+    send_io(lab, SECONDS(10) - MS(1), 0, 1, 0);
+    failover_fault(lab->failover, SECONDS(10), 1, "one", "pull", "hv1-1", &touched[0], 1);
+    failover_fault(lab->failover, SECONDS(10), 2, "two", "pull", "hv1-2", &touched[1], 1);
+    sign(lab, SECONDS(10), 0, 0);
+    path(lab, SECONDS(10), 0, 0, "held", true, false);
+    path(lab, SECONDS(11), 0, 1, "held", true, false);
+    failover_repair(lab->failover, SECONDS(15), 1);
+    failover_repair(lab->failover, SECONDS(15), 2);
+    path(lab, SECONDS(17), 0, 0, "active", true, true);
+    send_io(lab, SECONDS(17), 0, 1, 0);
+    end_io(lab, SECONDS(17) + MS(3), 0, 1, false);
+    path(lab, SECONDS(18), 0, 1, "active", true, true);
+    finish(lab, SECONDS(30));
+
+    assert_null_value(lab, 1, "hv1", "path_failed_ns");
+    assert_number(lab, 1, "hv1", "path_usable_ns", SECONDS(2));
+    assert_number(lab, 2, "hv1", "path_usable_ns", SECONDS(3));
+    assert_phase(lab, 1, 0, "detect 10000 to 10000 ms by link: carrier lost");
+    assert_phase(lab, 1, 1, "repair 10000 to 15000 ms by the repair");
+    assert_phase(lab, 1, 2, "path-back 15000 to 17000 ms by a timer");
+    assert_phase(lab, 1, 3, "first-io 17000 to 17003 ms by first good I/O");
+    assert_phase(lab, 1, 4, "none");
+}
+
+static void an_answer_on_its_way_when_the_fault_came_ends_no_phase(void **state)
+{
+    struct lab *lab = *state;
+
+    send_io(lab, SECONDS(10) - MS(1), 0, 1, 0);
+    send_io(lab, SECONDS(10) - MS(1), 0, 2, 0);
+    switch_1_dies(lab, SECONDS(10), 1, "blink");
+    end_io(lab, SECONDS(10), 0, 1, false);
+    failover_repair(lab->failover, SECONDS(12), 1);
+    end_io(lab, SECONDS(13), 0, 2, false);
+    finish(lab, SECONDS(30));
+
+    assert_number(lab, 1, "hv1", "ios_recovered_in_place", 2);
+    assert_phase(lab, 1, 0, "repair 10000 to 12000 ms by the repair");
+    assert_phase(lab, 1, 1, "first-io 12000 to 13000 ms by first good I/O");
+}
+
+static void caught_io_that_is_given_up_has_phases_too(void **state)
+{
+    struct lab *lab = *state;
+    static const struct path_ref both[] = {{0, 0}, {0, 1}};
+
+    send_io(lab, SECONDS(9), 0, 1, 0);
+    failover_fault(lab->failover, SECONDS(10), 1, "dark", "power-off", "san1", both, 2);
+    path(lab, SECONDS(25), 0, 0, "failed", false, false);
+    path(lab, SECONDS(25), 0, 1, "failed", false, false);
+    end_io(lab, SECONDS(45), 0, 1, true);
+    finish(lab, SECONDS(60));
+
+    assert_phase(lab, 1, 0, "detect 10000 to 25000 ms by multipath: a timer");
+    assert_phase(lab, 1, 1, "fail-path 25000 to 25000 ms by a timer");
+    assert_phase(lab, 1, 2, "give-up 25000 to 45000 ms by an I/O error");
+}
+
+static void a_retry_stays_with_the_fault_that_caught_it(void **state)
+{
+    struct lab *lab = *state;
+    static const struct path_ref touched[] = {{0, 0}, {0, 1}};
+
+    send_io(lab, SECONDS(9), 0, 1, 0);
+    send_io(lab, SECONDS(9), 0, 2, 1);
+    failover_fault(lab->failover, SECONDS(10), 1, "one", "pull", "hv1-1", &touched[0], 1);
+    failover_fault(lab->failover, SECONDS(10), 2, "two", "pull", "hv1-2", &touched[1], 1);
+    path(lab, SECONDS(25), 0, 0, "failed", false, false);
+    send_io(lab, SECONDS(25), 0, 1, 1); /* path 1 is down as well, and still in use */
+    send_io(lab, SECONDS(25), 0, 3, 1); /* a new one is caught there */
+    finish(lab, SECONDS(30));
+
+    assert_number(lab, 1, "hv1", "ios_caught", 1);
+    assert_number(lab, 1, "hv1", "ios_retried", 1);
+    assert_number(lab, 2, "hv1", "ios_caught", 2);
+    assert_number(lab, 2, "hv1", "ios_retried", 0);
+}
+
+static void what_is_down_already_detects_no_fault(void **state)
+{
+    struct lab *lab = *state;
+
+    path(lab, SECONDS(5), 0, 0, "failed", false, false);
+    switch_1_dies(lab, SECONDS(10), 1, "again");
+    failover_sign(
+        lab->failover, SECONDS(10),
+        &(struct trace_sign){0, 0, TRACE_NONE, LAYER_TCP, false, "connect failed: unreachable"});
+    path(lab, SECONDS(11), 0, 0, "pending", false, false);
+    path(lab, SECONDS(12), 0, 0, "active", true, true); /* another fault's repair */
+    finish(lab, SECONDS(30));
+
+    assert_null_value(lab, 1, "hv1", "detected_ns");
+    assert_string_equal(effect(lab, 1, "hv1", "detected_by").text, "nothing");
+}
+
 #define STORY(function) cmocka_unit_test_setup_teardown(function, open_lab, close_lab)
 
 int main(void)
@@ -394,6 +514,11 @@ int main(void)
         STORY(a_path_that_never_returns_leaves_nulls_and_waiting_io),
         STORY(a_host_that_sees_nothing_has_a_row_that_says_so),
         STORY(phases_add_up_to_the_first_io),
+        STORY(a_path_that_was_only_held_is_usable_when_its_session_is_back),
+        STORY(an_answer_on_its_way_when_the_fault_came_ends_no_phase),
+        STORY(caught_io_that_is_given_up_has_phases_too),
+        STORY(a_retry_stays_with_the_fault_that_caught_it),
+        STORY(what_is_down_already_detects_no_fault),
     };
 
     return cmocka_run_group_tests_name("lab.failover", stories, NULL, NULL);

@@ -79,7 +79,22 @@ static void an_error_is_no_completion(void **state)
     pauses_submitted(pauses, SECONDS(1), HV1, STORE);
     assert_false(pauses_done(pauses, SECONDS(2), HV1, STORE, true, &pause));
     assert_true(pauses_done(pauses, SECONDS(3), HV1, STORE, false, &pause));
-    expect_pause(&pause, SECONDS(1), SECONDS(3), 1);
+    expect_pause(&pause, SECONDS(1), SECONDS(3), 2);
+}
+
+static void a_pause_tells_the_most_that_waited_in_it(void **state)
+{
+    struct pause pause;
+    (void)state;
+
+    for (int i = 0; i < 3; i++)
+        pauses_submitted(pauses, SECONDS(1), HV1, STORE);
+    for (int i = 0; i < 3; i++)
+        pauses_done(pauses, SECONDS(2), HV1, STORE, i < 2, &pause); /* two errors, then good */
+    expect_pause(&pause, SECONDS(1), SECONDS(2), 3);
+    pauses_submitted(pauses, SECONDS(3), HV1, STORE);
+    pauses_done(pauses, SECONDS(4), HV1, STORE, false, &pause);
+    expect_pause(&pause, SECONDS(3), SECONDS(4), 1); /* those before count no more */
 }
 
 static void the_last_error_ends_the_pause_since_nothing_waits_any_more(void **state)
@@ -122,6 +137,7 @@ int main(void)
         STORY(the_first_io_after_idleness_begins_a_pause),
         STORY(a_completion_ends_one_pause_and_begins_the_next),
         STORY(an_error_is_no_completion),
+        STORY(a_pause_tells_the_most_that_waited_in_it),
         STORY(the_last_error_ends_the_pause_since_nothing_waits_any_more),
         STORY(each_disk_of_each_host_pauses_by_itself),
     };
