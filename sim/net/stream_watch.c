@@ -3,11 +3,14 @@
 
 #include "sim/core/mem.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <uthash.h>
+
+#define FIRST_PIECES 16u
 
 struct way_key {
     uint32_t from_address;
@@ -17,11 +20,26 @@ struct way_key {
     uint32_t first_sn;
 };
 
+/* Bytes of one chunk that were written; it holds a reference. */
+struct piece {
+    struct chunk *chunk;
+    uint32_t offset;
+    uint32_t bytes;
+};
+
+/* A ring of pieces: side by side in memory, since the next is looked at long after it was put. */
+struct piece_ring {
+    struct chunk *table; /* of 'capacity' pieces; NULL: none so far */
+    uint32_t capacity;   /* a power of two */
+    uint32_t first;
+    uint32_t count;
+};
+
 struct stream_way {
     UT_hash_handle hh;
     struct stream_watch *watch;
     struct way_key key;
-    struct buf_queue written; /* and not delivered yet */
+    struct piece_ring written; /* and not delivered yet */
     uint64_t delivered_bytes;
     bool has_sender;
     bool has_receiver;
@@ -46,12 +64,55 @@ struct stream_watch *stream_watch_new(struct clock *clock, struct pool *pool, st
     return watch;
 }
 
+static struct piece *piece_at(const struct piece_ring *ring, uint32_t index)
+{
+    struct piece *pieces = (struct piece *)(void *)ring->table->data;
+
+    return &pieces[(ring->first + index) & (ring->capacity - 1)];
+}
+
+static void grow(struct piece_ring *ring, struct pool *pool)
+{
+    struct piece_ring wider = {.capacity = ring->capacity ? ring->capacity * 2 : FIRST_PIECES,
+                               .count = ring->count};
+
+    wider.table = chunk_new(pool, wider.capacity * sizeof(struct piece));
+    for (uint32_t i = 0; i < ring->count; i++)
+        *piece_at(&wider, i) = *piece_at(ring, i);
+    chunk_unref(ring->table);
+    *ring = wider;
+}
+
+static void put_piece(struct piece_ring *ring, struct pool *pool, const struct buf *slice)
+{
+    if (ring->count == ring->capacity)
+        grow(ring, pool);
+    *piece_at(ring, ring->count++) = (struct piece){
+        .chunk = chunk_ref(slice->chunk), .offset = slice->offset, .bytes = slice->bytes};
+}
+
+static void drop_first(struct piece_ring *ring)
+{
+    assert(ring->count > 0);
+    chunk_unref(piece_at(ring, 0)->chunk);
+    ring->first++;
+    ring->count--;
+}
+
+static void clear(struct piece_ring *ring)
+{
+    while (ring->count > 0)
+        drop_first(ring);
+    chunk_unref(ring->table);
+    *ring = (struct piece_ring){0};
+}
+
 static void free_way(struct stream_way *way)
 {
     struct stream_watch *watch = way->watch;
 
     HASH_DEL(watch->ways, way);
-    buf_queue_clear(&way->written);
+    clear(&way->written);
     pool_give(watch->pool, way, sizeof(*way));
 }
 
@@ -122,13 +183,15 @@ void stream_way_connected(struct stream_way *way)
     if (!way || way->was_received)
         return;
     way->was_received = true;
-    buf_queue_clear(&way->written);
+    clear(&way->written);
 }
 
 void stream_way_written(struct stream_way *way, const struct buf *data)
 {
-    if (way && is_watched(way))
-        buf_queue_put(&way->written, buf_share(data, 0, buf_bytes(data)));
+    if (!way || !is_watched(way))
+        return;
+    for (; data; data = data->next)
+        put_piece(&way->written, way->watch->pool, data);
 }
 
 static void tell(struct stream_way *way, const char *what)
@@ -156,14 +219,15 @@ static void tell(struct stream_way *way, const char *what)
 }
 
 /* The next bytes of 'data', all from one chunk on each side, against what was written. */
-static bool is_same_piece(const struct buf *written, const struct buf *data, uint32_t at,
+static bool is_same_piece(const struct piece *written, const struct buf *data, uint32_t at,
                           uint32_t bytes)
 {
+    const uint8_t *sent = written->chunk->data + written->offset;
     const uint8_t *got = buf_data(data) + at;
 
     if (data->chunk->is_damaged || written->chunk->is_damaged)
         return true;
-    return buf_data(written) == got || memcmp(buf_data(written), got, bytes) == 0;
+    return sent == got || memcmp(sent, got, bytes) == 0;
 }
 
 void stream_way_delivered(struct stream_way *way, const struct buf *data)
@@ -174,19 +238,21 @@ void stream_way_delivered(struct stream_way *way, const struct buf *data)
         tell(way, "bytes were delivered after a reset");
     for (; data && !way->is_broken; data = data->next) {
         for (uint32_t at = 0; at < data->bytes;) {
-            const struct buf *written = way->written.head;
-
-            if (!written) {
+            if (way->written.count == 0) {
                 tell(way, "bytes were delivered that nobody sent");
                 return;
             }
+            struct piece *written = piece_at(&way->written, 0);
             uint32_t bytes = data->bytes - at < written->bytes ? data->bytes - at : written->bytes;
 
             if (!is_same_piece(written, data, at, bytes)) {
                 tell(way, "other bytes were delivered than were sent next");
                 return;
             }
-            buf_queue_drop(&way->written, bytes);
+            written->offset += bytes;
+            written->bytes -= bytes;
+            if (written->bytes == 0)
+                drop_first(&way->written);
             way->delivered_bytes += bytes;
             at += bytes;
         }
@@ -195,7 +261,7 @@ void stream_way_delivered(struct stream_way *way, const struct buf *data)
 
 void stream_way_finished(struct stream_way *way)
 {
-    if (way && way->written.bytes > 0)
+    if (way && way->written.count > 0)
         tell(way, "the end was delivered before the last byte");
 }
 
@@ -216,7 +282,7 @@ void stream_way_leave(struct stream_way *way, bool is_sender)
     if (!way->has_sender && !way->has_receiver)
         free_way(way);
     else if (!is_watched(way))
-        buf_queue_clear(&way->written);
+        clear(&way->written);
 }
 
 size_t stream_watch_live(const struct stream_watch *watch)
