@@ -56,6 +56,7 @@ void tcp_conn_init(struct tcp_conn *conn, const struct tcp_conn_config *config)
         .stalled_at_ns = TIME_NEVER,
         .blocked_at_ns = TIME_NEVER,
         .challenged_at_ns = INT64_MIN,
+        .data_at_ns = INT64_MIN / 2,
     };
     conn->mss = conn->own_mss < MSS_DEFAULT ? conn->own_mss : MSS_DEFAULT;
     for (size_t i = 0; i < TCP_TIMER_COUNT; i++)
@@ -198,6 +199,7 @@ void tcp_established(struct tcp_conn *conn, int64_t now_ns)
     conn->tells_connected = true;
     conn->wants &= (uint16_t)~TCP_WANT_SYN;
     tcp_stop_timer(conn, TCP_TIMER_RETRANSMIT);
+    tcp_rack_begin(conn);
     if (conn->fin_queued) { /* closed while the handshake was under way */
         tcp_enter(conn, TCP_FIN_WAIT_1);
         conn->tells_connected = false;

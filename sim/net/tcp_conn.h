@@ -23,7 +23,8 @@
  * calls tcp_conn_wake() at tcp_conn_deadline_ns(). It never calls out, so nothing can re-enter it.
  *
  * The parts: tcp_conn.c (life, the user's calls), tcp_timers.c, tcp_input.c (segments in),
- * tcp_output.c (segments out), tcp_recovery.c (what is lost), tcp_rto.c, tcp_cc.c and tcp_cubic.c,
+ * tcp_output.c (segments out), tcp_recovery.c (what is lost), tcp_rack.c (losses by time),
+ * tcp_undo.c (losses that were none), tcp_rto.c, tcp_cc.c and tcp_cubic.c,
  * tcp_send_queue.c, tcp_reassembly.c.
  */
 #pragma once
@@ -44,6 +45,8 @@
 #include <stdint.h>
 
 #define TCP_DUP_THRESHOLD 3u /* DupThresh (RFC 6675, 2) */
+/* Answers in a row that make a connection interactive (TCP_PINGPONG_THRESH). */
+#define TCP_REPLIES_INTERACTIVE 3u
 
 /* X-macro: name, and the standard's word. LISTEN is the owner's business. */
 #define TCP_STATES(X)                                                                              \
@@ -93,8 +96,9 @@ enum tcp_want {
     TCP_WANT_REFUSAL = 8, /* a RST that answers a segment of nobody's */
     TCP_WANT_WINDOW_PROBE = 16,
     TCP_WANT_KEEPALIVE = 32,
-    TCP_WANT_RESEND = 64,    /* the first lost segment, whatever the congestion window says */
-    TCP_WANT_OVERRIDE = 128, /* what fits the window, little as it is (RFC 9293, 3.8.6.2.1) */
+    TCP_WANT_RESEND = 64,      /* the first lost segment, whatever the congestion window says */
+    TCP_WANT_OVERRIDE = 128,   /* what fits the window, little as it is (RFC 9293, 3.8.6.2.1) */
+    TCP_WANT_TAIL_PROBE = 256, /* RFC 8985, 7.3 */
 };
 
 /* Which losses are being repaired. */
@@ -102,6 +106,41 @@ enum tcp_recovery {
     TCP_OPEN,
     TCP_FAST_RECOVERY, /* noticed by duplicate ACKs or SACK: until 'recover' is acknowledged */
     TCP_LOSS_RECOVERY, /* noticed by timeout: until 'recover' is acknowledged */
+};
+
+/* What TCP_TIMER_RETRANSMIT is set for while data is in flight. */
+enum tcp_pending { TCP_PENDING_RTO, TCP_PENDING_PROBE, TCP_PENDING_REORDERING };
+
+/* RFC 8985. What arrived last is in the send queue's 'delivery'. */
+struct tcp_rack {
+    bool is_on;
+    bool is_probing_tails;
+    bool is_looking_again; /* this ACK set the timer of the reordering window */
+    bool has_seen_reordering;
+    bool has_dsack_round;
+    bool has_probed; /* a probe is not answered yet */
+    bool probe_was_resent;
+    bool probes_one;         /* the timer was set while one segment was in flight */
+    uint8_t window_steps;    /* RACK.reo_wnd_mult */
+    uint8_t window_persists; /* RACK.reo_wnd_persist */
+    uint32_t dsack_round;
+    uint32_t probe_end; /* TLP.end_seq */
+    int64_t rtt_ns;     /* RACK.rtt */
+    int64_t min_rtt_ns; /* RACK.min_RTT */
+    int64_t min_rtt_at_ns;
+    int64_t probe_set_at_ns;
+};
+
+/* To take back what a loss did, if it was none. */
+struct tcp_undo {
+    bool is_possible;
+    bool has_resent;     /* 'unreported' and 'resent_ts' hold */
+    uint32_t from;       /* what a D-SACK may tell of */
+    uint32_t unreported; /* retransmissions that no D-SACK has told of */
+    uint32_t resent_ts;  /* the timestamp of the first retransmission */
+    uint32_t cwnd;
+    uint32_t ssthresh;
+    struct tcp_cubic cubic;
 };
 
 struct tcp_conn_config {
@@ -136,6 +175,7 @@ struct tcp_conn {
     /* State. */
     enum tcp_state state;
     enum tcp_recovery recovery;
+    enum tcp_pending pending;
     uint16_t wants; /* of enum tcp_want */
     uint8_t snd_shift;
     uint8_t rcv_shift;
@@ -163,6 +203,7 @@ struct tcp_conn {
     int64_t sent_at_ns;  /* when data was sent last */
     struct tcp_send_queue send;
     struct tcp_cc cc;
+    struct tcp_rack rack;
     struct buf_queue received; /* in order, not read yet */
     struct tcp_reassembly reassembly;
     /* Rarely needed. */
@@ -175,8 +216,20 @@ struct tcp_conn {
     uint32_t ts_offset;
     uint32_t own_mss; /* that we announce */
     uint32_t peer_mss;
-    uint32_t retries;    /* timeouts in a row: SYN, data, or unanswered probes */
-    uint32_t keepalives; /* unanswered */
+    struct tcp_undo undo;
+    bool is_frto;       /* a timeout may prove spurious (RFC 5682) */
+    bool is_trying_new; /* F-RTO sends new data to find out */
+    bool has_dsack;     /* the next ACK reports this duplicate (RFC 2883) */
+    struct tcp_sack_block dsack;
+    uint32_t prr_delivered; /* RFC 6937: in this recovery, in bytes */
+    uint32_t prr_out;
+    uint32_t prr_window;         /* RecoverFS, as Linux takes it: the window before */
+    uint32_t quick_acks;         /* left */
+    uint32_t replies;            /* data in answer to data: interactive (Linux' pingpong) */
+    int64_t data_at_ns;          /* when data came last */
+    int64_t first_timeout_at_ns; /* of a row of timeouts */
+    uint32_t retries;            /* timeouts in a row: SYN, data, or unanswered probes */
+    uint32_t keepalives;         /* unanswered */
     uint32_t refusal_sn;
     int64_t opened_at_ns;     /* first SYN or SYN, ACK */
     int64_t syn_sent_at_ns;   /* the last time */

@@ -14,6 +14,8 @@
     X(retransmissions, "tcp-retransmissions") /* segments sent again, SYN and FIN included */      \
     X(timeouts, "tcp-timeouts")               /* retransmission timer expired */                   \
     X(fast_recoveries, "tcp-fast-recoveries") /* fast retransmit began */                          \
+    X(tail_probes, "tcp-tail-probes")         /* RFC 8985, 7 */                                    \
+    X(undone, "tcp-undone")                   /* losses that were none */                          \
     X(window_probes, "tcp-window-probes")                                                          \
     X(resets_sent, "tcp-resets-sent")                                                              \
     X(resets_received, "tcp-resets-received") /* that ended a connection */                        \

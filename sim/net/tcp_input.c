@@ -48,6 +48,11 @@ static void take_window(struct tcp_conn *conn, const struct tcp_segment *segment
         conn->snd_wnd_most = conn->snd_wnd;
 }
 
+static void take_sample(struct tcp_conn *conn, int64_t rtt_ns)
+{
+    tcp_rto_sample(&conn->rto, conn->options, rtt_ns, conn->snd_una, conn->snd_nxt);
+}
+
 static void sample_timestamp(struct tcp_conn *conn, const struct tcp_segment *segment,
                              int64_t now_ns)
 {
@@ -55,7 +60,7 @@ static void sample_timestamp(struct tcp_conn *conn, const struct tcp_segment *se
 
     if (elapsed_ms < 0)
         return; /* we never sent such a timestamp */
-    tcp_rto_sample(&conn->rto, conn->options, MS(elapsed_ms > 0 ? elapsed_ms : 1));
+    take_sample(conn, MS(elapsed_ms > 0 ? elapsed_ms : 1));
 }
 
 /* SYN-SENT (3.10.7.3). */
@@ -84,7 +89,7 @@ static void input_syn_sent(struct tcp_conn *conn, const struct tcp_segment *segm
     }
     conn->snd_una = segment->ack;
     if (conn->retries == 0)
-        tcp_rto_sample(&conn->rto, conn->options, now_ns - conn->syn_sent_at_ns);
+        take_sample(conn, now_ns - conn->syn_sent_at_ns);
     else if (conn->has_timestamps)
         sample_timestamp(conn, segment, now_ns);
     acknowledge_now(conn);
@@ -164,31 +169,43 @@ static void ack_advanced(struct tcp_conn *conn, const struct tcp_segment *segmen
 
     conn->snd_una = segment->ack;
     if (acked.has_sample && !acked.covers_retransmission)
-        tcp_rto_sample(&conn->rto, conn->options, now_ns - acked.sent_at_ns);
+        take_sample(conn,
+                    now_ns - (conn->options->rto_rule == TCP_RTO_LINUX ? acked.first_sent_at_ns
+                                                                       : acked.sent_at_ns));
     else if (conn->has_timestamps && segment->has_timestamps)
         sample_timestamp(conn, segment, now_ns);
     conn->retries = 0;
-    tcp_recovery_acked(conn, bytes, flight, now_ns);
+    tcp_recovery_acked(conn, segment, bytes, flight, now_ns);
 
     if (conn->snd_una == conn->snd_nxt)
         tcp_stop_timer(conn, TCP_TIMER_RETRANSMIT);
     else /* RFC 6298, 5.3 */
-        tcp_set_timer(conn, TCP_TIMER_RETRANSMIT, tcp_rto_span_ns(&conn->rto, conn->options),
-                      now_ns);
+        tcp_rack_progress(conn, now_ns);
     tcp_watch_user_timeout(conn, now_ns);
     make_room_known(conn);
     if (acked.covers_fin)
         fin_acknowledged(conn, now_ns);
 }
 
+/* Is the first block a D-SACK (RFC 2883, 4): of what is acknowledged, or within the second? */
+static bool has_dsack(const struct tcp_segment *segment)
+{
+    const struct tcp_sack_block *sack = segment->sack;
+
+    if (!sn_before(sack[0].left, sack[0].right))
+        return false;
+    if (sn_before(sack[0].left, segment->ack))
+        return !sn_before(segment->ack, sack[0].right);
+    return segment->sack_count > 1 && !sn_before(sack[0].left, sack[1].left) &&
+           !sn_before(sack[1].right, sack[0].right);
+}
+
 /* SACK blocks; RFC 2018, 4. What lies outside of the flight is none of ours. */
-static bool take_sack(struct tcp_conn *conn, const struct tcp_segment *segment)
+static bool take_sack(struct tcp_conn *conn, const struct tcp_segment *segment, bool is_dsack)
 {
     bool is_news = false;
 
-    if (!conn->has_sack)
-        return false;
-    for (size_t i = 0; i < segment->sack_count; i++) {
+    for (size_t i = is_dsack; i < segment->sack_count; i++) {
         uint32_t left = segment->sack[i].left;
         uint32_t right = segment->sack[i].right;
 
@@ -236,7 +253,7 @@ static bool input_ack(struct tcp_conn *conn, const struct tcp_segment *segment, 
         }
         conn->snd_una = segment->ack;
         if (conn->retries == 0)
-            tcp_rto_sample(&conn->rto, conn->options, now_ns - conn->syn_sent_at_ns);
+            take_sample(conn, now_ns - conn->syn_sent_at_ns);
         else if (conn->has_timestamps)
             sample_timestamp(conn, segment, now_ns);
         take_window(conn, segment);
@@ -256,15 +273,52 @@ static bool input_ack(struct tcp_conn *conn, const struct tcp_segment *segment, 
     if (sn_before(conn->snd_wl1, segment->sn) ||
         (conn->snd_wl1 == segment->sn && !sn_before(segment->ack, conn->snd_wl2)))
         take_window(conn, segment);
-    bool is_sack_news = segment->sack_count > 0 && take_sack(conn, segment);
+    bool has_sack = segment->sack_count > 0 && conn->has_sack;
+    bool is_dsack = has_sack && has_dsack(segment);
+    uint32_t had = conn->snd_una + conn->send.sacked + conn->dup_credit;
+    bool is_sack_news = has_sack && take_sack(conn, segment, is_dsack);
+    bool has_advanced = segment->ack != conn->snd_una;
 
-    if (segment->ack != conn->snd_una)
+    if (is_dsack) {
+        tcp_undo_saw_duplicate(conn, segment->sack[0]);
+        tcp_rack_saw_duplicate(conn);
+    }
+    if (has_advanced)
         ack_advanced(conn, segment, now_ns);
     else if (is_duplicate(conn, segment, window_before, is_sack_news))
-        tcp_recovery_duplicate(conn);
+        tcp_recovery_duplicate(conn, now_ns);
+    if (conn->state == TCP_CLOSED)
+        return false;
+    if (conn->rack.has_probed)
+        tcp_probe_acked(conn, segment->ack, has_advanced,
+                        tcp_segment_length(segment) == 0 && !is_sack_news &&
+                            conn->snd_wnd == window_before,
+                        is_dsack);
+    if (is_dsack)
+        tcp_recovery_saw_duplicate(conn, segment);
+    if (conn->recovery == TCP_FAST_RECOVERY && conn->options->proportional_rate) {
+        uint32_t has = conn->snd_una + conn->send.sacked + conn->dup_credit;
+
+        tcp_recovery_pace(conn, sn_before(had, has) ? has - had : 0, has_advanced);
+    }
     if (conn->is_probing)
         window_answered(conn, now_ns);
     return conn->state != TCP_CLOSED;
+}
+
+/* Linux' quick ACK mode: a stream that begins, or goes on after a pause longer than the timeout, is
+ * acknowledged at once, so that its sender's window opens; but not where data answers data, as the
+ * ACK can ride on it. */
+static bool is_quick(struct tcp_conn *conn, int64_t now_ns)
+{
+    uint32_t most = conn->options->quick_acks;
+
+    if (most == 0)
+        return false;
+    if (now_ns - conn->data_at_ns > conn->rto.rto_ns)
+        conn->quick_acks = most;
+    conn->data_at_ns = now_ns;
+    return conn->quick_acks > 0 && conn->replies < TCP_REPLIES_INTERACTIVE;
 }
 
 /* Bytes moved up in order. */
@@ -274,8 +328,10 @@ static void arrived_in_order(struct tcp_conn *conn, uint32_t bytes, int64_t now_
 
     conn->rcv_nxt += bytes;
     conn->unacknowledged += bytes;
-    if (options->delayed_ack_ns == 0 || options->delayed_ack_segments <= 1 ||
-        conn->unacknowledged >= (uint64_t)options->delayed_ack_segments * conn->mss)
+    if (is_quick(conn, now_ns))
+        acknowledge_now(conn);
+    else if (options->delayed_ack_ns == 0 || options->delayed_ack_segments <= 1 ||
+             conn->unacknowledged >= (uint64_t)options->delayed_ack_segments * conn->mss)
         acknowledge_now(conn);
     else if (conn->deadlines_ns[TCP_TIMER_DELAYED_ACK] == TIME_NEVER)
         tcp_set_timer(conn, TCP_TIMER_DELAYED_ACK, options->delayed_ack_ns, now_ns);
@@ -306,6 +362,16 @@ static void deliver_waiting(struct tcp_conn *conn, int64_t now_ns)
         deliver(conn, data, now_ns);
 }
 
+/* RFC 2883, 4: the next ACK tells the sender that it sent this in vain. */
+static void report_duplicate(struct tcp_conn *conn, uint32_t left, uint32_t right)
+{
+    conn->quick_acks = conn->options->quick_acks;
+    if (!conn->has_sack || !conn->options->dsack)
+        return;
+    conn->has_dsack = true;
+    conn->dsack = (struct tcp_sack_block){.left = left, .right = right};
+}
+
 /* The seventh check: 'payload' begins at 'sn'. Takes ownership of it. */
 static void input_data(struct tcp_conn *conn, uint32_t sn, struct buf *payload, uint32_t bytes,
                        int64_t now_ns)
@@ -313,6 +379,7 @@ static void input_data(struct tcp_conn *conn, uint32_t sn, struct buf *payload, 
     if (sn_before(sn, conn->rcv_nxt)) { /* a front that we have */
         uint32_t front = conn->rcv_nxt - sn;
 
+        report_duplicate(conn, sn, front < bytes ? conn->rcv_nxt : sn + bytes);
         acknowledge_now(conn);
         deliver_twice(conn, payload, front < bytes ? front : bytes);
         if (front >= bytes) {
@@ -334,6 +401,8 @@ static void input_data(struct tcp_conn *conn, uint32_t sn, struct buf *payload, 
             return;
     }
     if (sn != conn->rcv_nxt) {
+        if (tcp_reassembly_has(&conn->reassembly, sn, sn + bytes))
+            report_duplicate(conn, sn, sn + bytes);
         tcp_reassembly_put(&conn->reassembly, conn->pool, sn, payload);
         acknowledge_now(conn); /* the duplicate ACK of RFC 5681, 4.2 */
         return;
@@ -440,6 +509,8 @@ static void input_not_taken(struct tcp_conn *conn, const struct tcp_segment *seg
         challenge(conn, now_ns);
         break;
     case UNACCEPTABLE: /* data or FIN that we have: its ACK was lost, and each one is answered */
+        if (segment->payload_bytes > 0 && sn_before(segment->sn, conn->rcv_nxt))
+            report_duplicate(conn, segment->sn, segment->sn + segment->payload_bytes);
         if (tcp_segment_length(segment) > 0 && !(segment->flags & TCP_SYN))
             acknowledge_now(conn);
         else

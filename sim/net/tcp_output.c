@@ -71,7 +71,19 @@ static uint8_t sack_room(const struct tcp_conn *conn)
 
 static bool reports_sack(const struct tcp_conn *conn)
 {
-    return conn->has_sack && conn->reassembly.first;
+    return conn->has_sack && (conn->reassembly.first || conn->has_dsack);
+}
+
+/* A duplicate comes first, then the block that holds it, if any (RFC 2883, 4), then the others. */
+static uint8_t write_sack(struct tcp_conn *conn, struct tcp_sack_block *sack)
+{
+    uint8_t most = sack_room(conn);
+
+    if (!conn->has_dsack)
+        return tcp_reassembly_sack(&conn->reassembly, sack, most);
+    conn->has_dsack = false;
+    sack[0] = conn->dsack;
+    return 1 + tcp_reassembly_sack(&conn->reassembly, sack + 1, most - 1);
 }
 
 /* A segment with an ACK: acknowledges all that is there to acknowledge. */
@@ -93,8 +105,9 @@ static void begin_segment(struct tcp_conn *conn, struct tcp_segment *segment, ui
     segment->is_sack_permitted = false;
     segment->sack_count = 0;
     if (reports_sack(conn))
-        segment->sack_count =
-            tcp_reassembly_sack(&conn->reassembly, segment->sack, sack_room(conn));
+        segment->sack_count = write_sack(conn, segment->sack);
+    if (conn->quick_acks > 0)
+        conn->quick_acks--;
     conn->last_ack_sent = conn->rcv_nxt;
     conn->unacknowledged = 0;
     conn->wants &= (uint16_t)~TCP_WANT_ACK;
@@ -157,7 +170,8 @@ static void output_syn(struct tcp_conn *conn, struct tcp_segment *segment, int64
 /* What one segment may carry beside the SACK blocks that go with it. */
 static uint32_t segment_most(const struct tcp_conn *conn)
 {
-    uint32_t ranges = reports_sack(conn) ? conn->reassembly.range_count : 0;
+    uint32_t ranges =
+        reports_sack(conn) ? conn->reassembly.range_count + (uint32_t)conn->has_dsack : 0;
 
     if (ranges > sack_room(conn))
         ranges = sack_room(conn);
@@ -180,15 +194,12 @@ static void data_was_sent(struct tcp_conn *conn, int64_t now_ns)
         conn->is_probing = false;
         tcp_stop_timer(conn, TCP_TIMER_RETRANSMIT);
     }
-    if (conn->deadlines_ns[TCP_TIMER_RETRANSMIT] == TIME_NEVER)
-        tcp_set_timer(conn, TCP_TIMER_RETRANSMIT, tcp_rto_span_ns(&conn->rto, conn->options),
-                      now_ns);
 }
 
 /* The first segment that is lost and not sent again yet, if the network has room for it. */
 static struct tcp_sent *sent_to_repeat(struct tcp_conn *conn)
 {
-    if (conn->send.lost == conn->send.resent)
+    if (conn->send.lost == conn->send.resent || conn->is_trying_new)
         return NULL;
     struct tcp_sent *sent = tcp_send_queue_next_lost(&conn->send);
 
@@ -218,6 +229,11 @@ static void output_again(struct tcp_conn *conn, struct tcp_sent *sent, struct tc
         segment->flags |= TCP_FIN;
     conn->counters->retransmissions++;
     data_was_sent(conn, now_ns);
+    tcp_undo_resent(conn, now_ns);
+    conn->prr_out += segment->payload_bytes;
+    if (conn->deadlines_ns[TCP_TIMER_RETRANSMIT] == TIME_NEVER ||
+        (sent == conn->send.first && conn->pending == TCP_PENDING_PROBE))
+        tcp_set_rto(conn, now_ns);
 }
 
 /* May a segment of 'bytes' go, which is less than 'most'? (RFC 9293, 3.8.6.2.1, and Nagle, 3.7.4)
@@ -263,7 +279,7 @@ static void restart_after_idle(struct tcp_conn *conn, int64_t now_ns)
 {
     int64_t idle_ns = now_ns - conn->sent_at_ns;
 
-    if (idle_ns > conn->rto.rto_ns)
+    if (conn->options->slow_start_after_idle && idle_ns > conn->rto.rto_ns)
         tcp_cc_restart(&conn->cc, conn->options->initial_window_segments, idle_ns);
 }
 
@@ -286,6 +302,11 @@ static void output_new(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
     conn->snd_nxt += bytes + is_fin;
     conn->blocked_at_ns = TIME_NEVER;
     data_was_sent(conn, now_ns);
+    conn->prr_out += bytes;
+    if (now_ns - conn->data_at_ns < conn->options->delayed_ack_ns &&
+        conn->replies < TCP_REPLIES_INTERACTIVE)
+        conn->replies++;
+    tcp_rack_sent_new(conn, now_ns);
     if (is_first)
         tcp_watch_user_timeout(conn, now_ns);
 }
@@ -300,14 +321,38 @@ static void watch_closed_window(struct tcp_conn *conn, int64_t now_ns)
         return;
     conn->is_probing = true;
     conn->blocked_at_ns = now_ns;
-    tcp_set_timer(conn, TCP_TIMER_RETRANSMIT, tcp_rto_span_ns(&conn->rto, conn->options), now_ns);
+    tcp_set_rto(conn, now_ns);
     tcp_watch_user_timeout(conn, now_ns);
+}
+
+/* RFC 8985, 7.3: new data if there is some and the peer takes it, else the last segment once more.
+ */
+static bool output_tail_probe(struct tcp_conn *conn, struct tcp_segment *segment,
+                              struct buf **ret_payload, int64_t now_ns)
+{
+    size_t unsent = conn->send.unsent_bytes;
+    uint32_t most = segment_most(conn);
+    uint32_t bytes = unsent < most ? (uint32_t)unsent : most;
+
+    conn->wants &= (uint16_t)~TCP_WANT_TAIL_PROBE;
+    if (!conn->send.first)
+        return false;
+    if (bytes > 0 && bytes <= usable_window(conn)) {
+        output_new(conn, bytes, false, segment, ret_payload, now_ns);
+        tcp_probe_was_sent(conn, false, now_ns);
+    } else {
+        output_again(conn, conn->send.last, segment, ret_payload, now_ns);
+        tcp_probe_was_sent(conn, true, now_ns);
+    }
+    return true;
 }
 
 /* Data, FIN, probes, ACK: everything on a connection that is synchronized. */
 static bool output_synchronized(struct tcp_conn *conn, struct tcp_segment *segment,
                                 struct buf **ret_payload, int64_t now_ns)
 {
+    if (conn->wants & TCP_WANT_TAIL_PROBE && output_tail_probe(conn, segment, ret_payload, now_ns))
+        return true;
     struct tcp_sent *again = sent_to_repeat(conn);
     uint32_t bytes;
     bool is_fin;

@@ -33,8 +33,41 @@ void tcp_offer_window(struct tcp_conn *conn);
 /* In the network, as far as we know ("pipe", RFC 6675, 4). */
 uint32_t tcp_pipe(const struct tcp_conn *conn);
 /* SND.UNA moved by 'acked'; 'flight' was in flight before. */
-void tcp_recovery_acked(struct tcp_conn *conn, uint32_t acked, uint32_t flight, int64_t now_ns);
+void tcp_recovery_acked(struct tcp_conn *conn, const struct tcp_segment *segment, uint32_t acked,
+                        uint32_t flight, int64_t now_ns);
 /* An ACK that moved nothing: a duplicate one, or one with SACK blocks of news. */
-void tcp_recovery_duplicate(struct tcp_conn *conn);
+void tcp_recovery_duplicate(struct tcp_conn *conn, int64_t now_ns);
+/* A D-SACK came, and may have told that nothing was lost. */
+void tcp_recovery_saw_duplicate(struct tcp_conn *conn, const struct tcp_segment *segment);
+/* 'delivered' bytes, as far as we know, by an ACK in fast recovery (RFC 6937). */
+void tcp_recovery_pace(struct tcp_conn *conn, uint32_t delivered, bool has_advanced);
 /* The retransmission timer expired with data in flight. */
-void tcp_recovery_timed_out(struct tcp_conn *conn);
+void tcp_recovery_timed_out(struct tcp_conn *conn, int64_t now_ns);
+/* Time has marked records as lost. */
+void tcp_recovery_found_losses(struct tcp_conn *conn);
+
+/* tcp_rack.c */
+void tcp_rack_begin(struct tcp_conn *conn); /* the handshake is over */
+void tcp_set_rto(struct tcp_conn *conn, int64_t now_ns);
+/* The timer, after new data was sent, and after an ACK that left data in flight. */
+void tcp_rack_sent_new(struct tcp_conn *conn, int64_t now_ns);
+void tcp_rack_progress(struct tcp_conn *conn, int64_t now_ns);
+/* Marks what is lost after an ACK, and when the timer of the reordering window expired. */
+void tcp_rack_detect(struct tcp_conn *conn, int64_t now_ns);
+void tcp_rack_timed_out(struct tcp_conn *conn, int64_t now_ns);
+void tcp_rack_saw_duplicate(struct tcp_conn *conn);
+void tcp_rack_recovered(struct tcp_conn *conn);
+void tcp_probe_timed_out(struct tcp_conn *conn, int64_t now_ns);
+void tcp_probe_was_sent(struct tcp_conn *conn, bool was_resent, int64_t now_ns);
+/* 'is_bare': the ACK carries neither data, window, nor SACK news. */
+void tcp_probe_acked(struct tcp_conn *conn, uint32_t ack, bool has_advanced, bool is_bare,
+                     bool is_dsack);
+
+/* tcp_undo.c */
+void tcp_undo_remember(struct tcp_conn *conn); /* before the window shrinks */
+void tcp_undo_resent(struct tcp_conn *conn, int64_t now_ns);
+void tcp_undo_saw_duplicate(struct tcp_conn *conn, struct tcp_sack_block block);
+/* Does this ACK show that nothing was lost? */
+bool tcp_undo_is_due(const struct tcp_conn *conn, const struct tcp_segment *segment);
+/* The window as it was. */
+void tcp_undo(struct tcp_conn *conn);

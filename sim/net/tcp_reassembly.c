@@ -76,6 +76,15 @@ void tcp_reassembly_put(struct tcp_reassembly *reassembly, struct pool *pool, ui
     swallow_next(reassembly, pool, fresh);
 }
 
+bool tcp_reassembly_has(const struct tcp_reassembly *reassembly, uint32_t sn, uint32_t end)
+{
+    const struct tcp_range *range = reassembly->first;
+
+    while (range && sn_before(range->end, end))
+        range = range->next;
+    return range && !sn_before(sn, range->sn);
+}
+
 struct buf *tcp_reassembly_take(struct tcp_reassembly *reassembly, struct pool *pool,
                                 uint32_t next_sn)
 {

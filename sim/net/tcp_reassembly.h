@@ -39,3 +39,5 @@ struct buf *tcp_reassembly_take(struct tcp_reassembly *reassembly, struct pool *
 /* At most 'most' SACK blocks, the range touched last first (RFC 2018, 4). Returns how many. */
 uint8_t tcp_reassembly_sack(const struct tcp_reassembly *reassembly, struct tcp_sack_block *ret,
                             uint8_t most);
+/* Is all of [sn, end) here? */
+bool tcp_reassembly_has(const struct tcp_reassembly *reassembly, uint32_t sn, uint32_t end);

@@ -43,8 +43,18 @@ static void begin_fast_recovery(struct tcp_conn *conn)
     uint32_t credit = conn->dup_credit;
 
     conn->counters->fast_recoveries++;
+    tcp_undo_remember(conn);
+    conn->prr_window = conn->cc.cwnd;
+    conn->prr_delivered = 0;
+    conn->prr_out = 0;
     tcp_cc_lost(&conn->cc, tcp_conn_flight(conn));
     enter(conn, TCP_FAST_RECOVERY);
+    conn->rack.has_probed = false;
+    if (conn->rack.is_on) { /* what is lost is marked already */
+        if (tcp_send_queue_next_lost(&conn->send))
+            conn->wants |= TCP_WANT_RESEND;
+        return;
+    }
     if (conn->has_sack)
         tcp_send_queue_mark_by_sack(&conn->send, TCP_DUP_THRESHOLD);
     else
@@ -55,6 +65,8 @@ static void begin_fast_recovery(struct tcp_conn *conn)
 /* A partial ACK (RFC 6582, 3.2, step 3, option 2): what it uncovers is the next hole. */
 static void go_on_repairing(struct tcp_conn *conn, uint32_t acked)
 {
+    if (conn->rack.is_on)
+        return;
     if (conn->has_sack) {
         tcp_send_queue_mark_by_sack(&conn->send, TCP_DUP_THRESHOLD);
         if (conn->send.sacked_segments > 0)
@@ -75,39 +87,160 @@ static bool was_window_used(const struct tcp_conn *conn, uint32_t flight)
     return used + conn->mss > conn->cc.cwnd;
 }
 
-void tcp_recovery_acked(struct tcp_conn *conn, uint32_t acked, uint32_t flight, int64_t now_ns)
+/* Does what arrived say that fast recovery must begin? */
+static bool has_noticed_loss(const struct tcp_conn *conn)
+{
+    if (conn->rack.is_on)
+        return conn->send.lost > conn->send.resent;
+    if (conn->has_sack)
+        return conn->send.sacked_segments >= TCP_DUP_THRESHOLD;
+    return conn->dup_acks >= TCP_DUP_THRESHOLD && sn_before(conn->recover, conn->snd_una);
+}
+
+/* Nothing was lost: all goes on as before. */
+static void undo(struct tcp_conn *conn)
+{
+    tcp_undo(conn);
+    tcp_send_queue_unmark_lost(&conn->send);
+    conn->wants &= (uint16_t)~TCP_WANT_RESEND;
+    conn->is_frto = false;
+    enter(conn, TCP_OPEN);
+}
+
+/* RFC 5682, 3.1: data that was sent once, before the timeout, arrived after it: the timeout was
+ * spurious. */
+static bool shows_spurious_timeout(const struct tcp_conn *conn)
+{
+    const struct tcp_delivery *delivery = &conn->send.delivery;
+
+    return conn->is_frto && delivery->has_original &&
+           !sn_before(conn->recover, delivery->original_end);
+}
+
+/* An ACK that advanced after a timeout, but not over all (3.1, step 2): two new segments instead of
+ * retransmissions, if there are any and the peer's window takes them, tell more. */
+static void try_new_data(struct tcp_conn *conn)
+{
+    if (!conn->is_frto)
+        return;
+    bool has_new =
+        conn->send.unsent_bytes > 0 && sn_before(conn->snd_nxt, conn->snd_una + conn->snd_wnd);
+
+    if (sn_before(conn->recover, conn->snd_nxt) || !has_new) {
+        conn->is_frto = false;
+        return;
+    }
+    conn->is_trying_new = true;
+    conn->recover = conn->snd_nxt;
+}
+
+static void acked_after_timeout(struct tcp_conn *conn, const struct tcp_segment *segment,
+                                uint32_t acked, bool is_repaired, int64_t now_ns)
+{
+    conn->is_trying_new = false;
+    if (tcp_undo_is_due(conn, segment) ||
+        (conn->undo.is_possible && shows_spurious_timeout(conn))) {
+        undo(conn);
+        return;
+    }
+    if (!is_repaired)
+        try_new_data(conn);
+    tcp_cc_acked(&conn->cc, acked, true, conn->rto.srtt_ns, now_ns);
+    if (is_repaired) {
+        conn->is_frto = false;
+        enter(conn, TCP_OPEN);
+    }
+}
+
+void tcp_recovery_acked(struct tcp_conn *conn, const struct tcp_segment *segment, uint32_t acked,
+                        uint32_t flight, int64_t now_ns)
 {
     bool is_repaired = !sn_before(conn->snd_una, conn->recover);
 
+    if (conn->rack.is_on)
+        tcp_rack_detect(conn, now_ns);
     switch (conn->recovery) {
     case TCP_OPEN:
         conn->dup_acks = 0;
         conn->dup_credit = 0;
         if (is_repaired) /* trails behind, lest it is overtaken when sequence numbers wrap */
             conn->recover = conn->snd_una - 1;
-        if (conn->send.sacked_segments >= TCP_DUP_THRESHOLD)
+        if (has_noticed_loss(conn))
             begin_fast_recovery(conn);
         else if (was_window_used(conn, flight))
             tcp_cc_acked(&conn->cc, acked, false, conn->rto.srtt_ns, now_ns);
         break;
     case TCP_FAST_RECOVERY:
+        if (tcp_undo_is_due(conn, segment)) {
+            undo(conn);
+            break;
+        }
         if (!is_repaired) {
             go_on_repairing(conn, acked);
             break;
         }
         enter(conn, TCP_OPEN);
-        tcp_cc_recovered(&conn->cc, tcp_conn_flight(conn));
+        tcp_rack_recovered(conn);
+        if (conn->options->proportional_rate)
+            conn->cc.cwnd = conn->cc.ssthresh;
+        else
+            tcp_cc_recovered(&conn->cc, tcp_conn_flight(conn));
         break;
     case TCP_LOSS_RECOVERY:
-        tcp_cc_acked(&conn->cc, acked, true, conn->rto.srtt_ns, now_ns);
-        if (is_repaired)
-            enter(conn, TCP_OPEN);
+        acked_after_timeout(conn, segment, acked, is_repaired, now_ns);
         break;
     }
+    conn->send.delivery.is_news = false;
+    conn->send.delivery.has_original = false;
+    conn->send.delivery.is_reordered = false;
 }
 
-void tcp_recovery_duplicate(struct tcp_conn *conn)
+void tcp_recovery_found_losses(struct tcp_conn *conn)
 {
+    if (conn->recovery == TCP_OPEN)
+        begin_fast_recovery(conn);
+    else if (tcp_send_queue_next_lost(&conn->send))
+        conn->wants |= TCP_WANT_RESEND;
+}
+
+void tcp_recovery_saw_duplicate(struct tcp_conn *conn, const struct tcp_segment *segment)
+{
+    if (conn->recovery != TCP_LOSS_RECOVERY && conn->undo.unreported == 0 &&
+        tcp_undo_is_due(conn, segment))
+        undo(conn);
+}
+
+/* tcp_cwnd_reduction(). */
+void tcp_recovery_pace(struct tcp_conn *conn, uint32_t delivered, bool has_advanced)
+{
+    if (conn->recovery != TCP_FAST_RECOVERY || delivered == 0 || conn->prr_window == 0)
+        return;
+    uint32_t pipe = tcp_pipe(conn);
+    int64_t more;
+
+    conn->prr_delivered += delivered;
+    if (pipe > conn->cc.ssthresh) {
+        uint64_t share = (uint64_t)conn->cc.ssthresh * conn->prr_delivered + conn->prr_window - 1;
+
+        more = (int64_t)(share / conn->prr_window) - conn->prr_out;
+    } else {
+        more = (int64_t)conn->prr_delivered - conn->prr_out;
+        if (more < delivered)
+            more = delivered;
+        if (has_advanced && conn->send.lost == conn->send.resent)
+            more += conn->mss;
+        if (more > conn->cc.ssthresh - pipe)
+            more = conn->cc.ssthresh - pipe;
+    }
+    if (conn->prr_out == 0 && more < conn->mss) /* the first retransmission goes at once */
+        more = conn->mss;
+    conn->cc.cwnd = pipe + (more > 0 ? (uint32_t)more : 0);
+}
+
+void tcp_recovery_duplicate(struct tcp_conn *conn, int64_t now_ns)
+{
+    if (conn->rack.is_on)
+        tcp_rack_detect(conn, now_ns);
     conn->dup_acks++;
     if (!conn->has_sack && conn->recovery != TCP_LOSS_RECOVERY) {
         conn->dup_credit += conn->mss;
@@ -116,22 +249,40 @@ void tcp_recovery_duplicate(struct tcp_conn *conn)
     }
     switch (conn->recovery) {
     case TCP_OPEN:
-        if (conn->has_sack
-                ? conn->send.sacked_segments >= TCP_DUP_THRESHOLD
-                : conn->dup_acks >= TCP_DUP_THRESHOLD && sn_before(conn->recover, conn->snd_una))
+        if (has_noticed_loss(conn))
             begin_fast_recovery(conn);
         break;
     case TCP_FAST_RECOVERY:
-        if (conn->has_sack)
+        if (conn->has_sack && !conn->rack.is_on)
             tcp_send_queue_mark_by_sack(&conn->send, TCP_DUP_THRESHOLD);
         break;
     case TCP_LOSS_RECOVERY:
+        if (conn->undo.is_possible && shows_spurious_timeout(conn)) {
+            undo(conn);
+            break;
+        }
+        if (conn->is_trying_new) { /* 3.1, step 3: the loss was real */
+            conn->is_frto = false;
+            conn->is_trying_new = false;
+        }
         break;
     }
+    conn->send.delivery.is_news = false;
+    conn->send.delivery.has_original = false;
+    conn->send.delivery.is_reordered = false;
 }
 
-void tcp_recovery_timed_out(struct tcp_conn *conn)
+void tcp_recovery_timed_out(struct tcp_conn *conn, int64_t now_ns)
 {
+    bool is_new = conn->recovery != TCP_LOSS_RECOVERY;
+
+    if (is_new || conn->retries == 0)
+        tcp_undo_remember(conn);
+    conn->is_frto = conn->options->frto && (is_new || conn->retries > 0);
+    conn->is_trying_new = false;
+    conn->rack.has_probed = false;
+    if (conn->retries == 0)
+        conn->first_timeout_at_ns = now_ns;
     /* A receiver that reported the first segment and never acknowledged it has changed its mind
      * (RFC 2018, 8). */
     if (conn->send.first && (conn->send.first->marks & TCP_SENT_SACKED))

@@ -15,11 +15,19 @@ struct tcp_rto {
     int64_t rttvar_ns; /* RTTVAR */
     int64_t rto_ns;    /* RTO before back-off, within the options' limits */
     uint32_t backoff;  /* timeouts in a row: RTO doubles with each (5.5) */
+    /* tcp_rtt_estimator() keeps multiples, and the largest deviation of the current round trip. */
+    uint32_t round_sn; /* the round trip ends when this is acknowledged (rtt_seq) */
+    int64_t srtt_x8_ns;
+    int64_t mdev_x4_ns;
+    int64_t mdev_most_x4_ns;
+    int64_t rttvar_x4_ns;
 };
 
 void tcp_rto_init(struct tcp_rto *rto, const struct tcp_options *options);
-/* One measured round trip (2.2, 2.3). The back-off ends with it. */
-void tcp_rto_sample(struct tcp_rto *rto, const struct tcp_options *options, int64_t rtt_ns);
+/* One measured round trip (2.2, 2.3), with SND.UNA and SND.NXT of that moment. The back-off ends
+ * with it. */
+void tcp_rto_sample(struct tcp_rto *rto, const struct tcp_options *options, int64_t rtt_ns,
+                    uint32_t una, uint32_t nxt);
 /* A SYN was sent again, so that nothing could be measured: data begins with 3 s (5.7). */
 void tcp_rto_syn_was_lost(struct tcp_rto *rto, const struct tcp_options *options);
 /* The timeout to use now. */

@@ -13,10 +13,69 @@ static uint32_t length(const struct tcp_sent *sent)
     return sent->end - sent->sn;
 }
 
+/* The list by time. */
+
+static void leave_time(struct tcp_send_queue *queue, struct tcp_sent *sent)
+{
+    if (!(sent->marks & TCP_SENT_TIMED))
+        return;
+    if (sent->time_prev)
+        sent->time_prev->time_next = sent->time_next;
+    else
+        queue->oldest = sent->time_next;
+    if (sent->time_next)
+        sent->time_next->time_prev = sent->time_prev;
+    else
+        queue->newest = sent->time_prev;
+    sent->marks &= (uint8_t)~TCP_SENT_TIMED;
+}
+
+/* Behind 'before'; NULL: at the front. */
+static void join_time(struct tcp_send_queue *queue, struct tcp_sent *sent, struct tcp_sent *before)
+{
+    sent->time_prev = before;
+    sent->time_next = before ? before->time_next : queue->oldest;
+    if (sent->time_next)
+        sent->time_next->time_prev = sent;
+    else
+        queue->newest = sent;
+    if (before)
+        before->time_next = sent;
+    else
+        queue->oldest = sent;
+    sent->marks |= TCP_SENT_TIMED;
+}
+
+/* The peer has it: for the first time that we hear of. */
+static void delivered(struct tcp_send_queue *queue, const struct tcp_sent *sent)
+{
+    struct tcp_delivery *delivery = &queue->delivery;
+
+    if (sent->transmissions == 1) {
+        if (!delivery->has_original || sn_before(sent->end, delivery->original_end))
+            delivery->original_end = sent->end;
+        delivery->has_original = true;
+        if (delivery->is_begun && sn_before(sent->end, delivery->highest))
+            delivery->is_reordered = true;
+    }
+    if (!delivery->is_begun || sn_before(delivery->highest, sent->end))
+        delivery->highest = sent->end;
+    if (sent->transmissions == 1 || sent->sent_at_ns <= delivery->ambiguous_after_ns) {
+        delivery->is_news = true;
+        if (!delivery->is_begun || sent->sent_at_ns > delivery->sent_at_ns ||
+            (sent->sent_at_ns == delivery->sent_at_ns && sn_before(delivery->end, sent->end))) {
+            delivery->sent_at_ns = sent->sent_at_ns;
+            delivery->end = sent->end;
+        }
+        delivery->is_begun = true;
+    }
+}
+
 static void free_first(struct tcp_send_queue *queue)
 {
     struct tcp_sent *sent = queue->first;
 
+    leave_time(queue, sent);
     queue->first = sent->next;
     if (!queue->first)
         queue->last = NULL;
@@ -85,6 +144,7 @@ struct buf *tcp_send_queue_send(struct tcp_send_queue *queue, uint32_t sn, uint3
     sent->transmissions = 1;
     if (is_fin)
         sent->marks = TCP_SENT_FIN;
+    join_time(queue, sent, queue->newest);
     if (queue->last)
         queue->last->next = sent;
     else
@@ -102,11 +162,14 @@ static void split(struct tcp_send_queue *queue, struct tcp_sent *sent, uint32_t 
 
     buf_free(share_at(&place, bytes));
     *rest = *sent;
+    rest->marks &= (uint8_t)~TCP_SENT_TIMED;
     rest->place = place;
     rest->sn = sent->sn + bytes;
     sent->next = rest;
     sent->end = rest->sn;
     sent->marks &= (uint8_t)~TCP_SENT_FIN;
+    if (sent->marks & TCP_SENT_TIMED)
+        join_time(queue, rest, sent);
     if (queue->last == sent)
         queue->last = rest;
 }
@@ -118,6 +181,8 @@ struct buf *tcp_send_queue_resend(struct tcp_send_queue *queue, struct tcp_sent 
         split(queue, sent, most_bytes);
     sent->sent_at_ns = now_ns;
     sent->transmissions++;
+    leave_time(queue, sent);
+    join_time(queue, sent, queue->newest);
     if ((sent->marks & (TCP_SENT_LOST | TCP_SENT_RESENT)) == TCP_SENT_LOST) {
         sent->marks |= TCP_SENT_RESENT;
         queue->resent += length(sent);
@@ -151,12 +216,16 @@ struct tcp_acked tcp_send_queue_ack(struct tcp_send_queue *queue, uint32_t una)
             acked.covers_retransmission = true;
         } else if (!(sent->marks & TCP_SENT_SACKED)) {
             acked.sent_at_ns = sent->sent_at_ns;
+            if (!acked.has_sample)
+                acked.first_sent_at_ns = sent->sent_at_ns;
             acked.has_sample = true;
         }
         if (sent->marks & TCP_SENT_FIN)
             acked.covers_fin = true;
         if (sent->marks & TCP_SENT_SACKED)
             queue->sacked_segments--;
+        else
+            delivered(queue, sent);
         uncount(queue, sent, length(sent));
         dropped += tcp_sent_bytes(sent);
         free_first(queue);
@@ -186,6 +255,8 @@ bool tcp_send_queue_sack(struct tcp_send_queue *queue, uint32_t left, uint32_t r
         uncount(queue, sent, length(sent));
         sent->marks &= (uint8_t) ~(TCP_SENT_LOST | TCP_SENT_RESENT);
         sent->marks |= TCP_SENT_SACKED;
+        leave_time(queue, sent);
+        delivered(queue, sent);
         queue->sacked += length(sent);
         queue->sacked_segments++;
         is_news = true;
@@ -201,14 +272,41 @@ void tcp_send_queue_forget_sacks(struct tcp_send_queue *queue)
     queue->sacked_segments = 0;
 }
 
+static void hint_at(struct tcp_send_queue *queue, struct tcp_sent *sent)
+{
+    if (!queue->lost_hint || sn_before(sent->sn, queue->lost_hint->sn))
+        queue->lost_hint = sent;
+}
+
 void tcp_send_queue_mark_lost(struct tcp_send_queue *queue, struct tcp_sent *sent)
 {
     if (sent->marks & (TCP_SENT_LOST | TCP_SENT_SACKED))
         return;
+    leave_time(queue, sent);
     sent->marks |= TCP_SENT_LOST;
     queue->lost += length(sent);
-    if (!queue->lost_hint || sn_before(sent->sn, queue->lost_hint->sn))
-        queue->lost_hint = sent;
+    hint_at(queue, sent);
+}
+
+void tcp_send_queue_mark_overdue(struct tcp_send_queue *queue, struct tcp_sent *sent)
+{
+    if (!(sent->marks & TCP_SENT_RESENT)) {
+        tcp_send_queue_mark_lost(queue, sent);
+        return;
+    }
+    leave_time(queue, sent);
+    sent->marks &= (uint8_t)~TCP_SENT_RESENT;
+    queue->resent -= length(sent);
+    hint_at(queue, sent);
+}
+
+void tcp_send_queue_unmark_lost(struct tcp_send_queue *queue)
+{
+    for (struct tcp_sent *sent = queue->first; sent; sent = sent->next)
+        sent->marks &= (uint8_t) ~(TCP_SENT_LOST | TCP_SENT_RESENT);
+    queue->lost = 0;
+    queue->resent = 0;
+    queue->lost_hint = NULL;
 }
 
 void tcp_send_queue_mark_all_lost(struct tcp_send_queue *queue)
@@ -219,6 +317,7 @@ void tcp_send_queue_mark_all_lost(struct tcp_send_queue *queue)
         sent->marks &= (uint8_t)~TCP_SENT_RESENT;
         if (sent->marks & TCP_SENT_SACKED)
             continue;
+        leave_time(queue, sent);
         sent->marks |= TCP_SENT_LOST;
         queue->lost += length(sent);
     }

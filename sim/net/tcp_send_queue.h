@@ -29,17 +29,34 @@ enum tcp_sent_mark {
     TCP_SENT_LOST = 2,
     TCP_SENT_RESENT = 4, /* in the network again since it was marked LOST */
     TCP_SENT_FIN = 8,    /* carries our FIN behind its bytes */
+    TCP_SENT_TIMED = 16, /* stands in the list by time */
 };
 
 struct tcp_sent {
     struct tcp_sent *next;
-    struct tcp_place place; /* of its first byte, if it has any */
+    struct tcp_sent *time_next; /* by when they were sent last; while in the network, as far as */
+    struct tcp_sent *time_prev; /* we know: neither SACKED nor LOST without being sent again */
+    struct tcp_place place;     /* of its first byte, if it has any */
     uint32_t sn;
     uint32_t end; /* behind its last byte and FIN */
     int64_t first_sent_at_ns;
     int64_t sent_at_ns; /* the last time */
     uint32_t transmissions;
     uint8_t marks; /* of enum tcp_sent_mark */
+};
+
+/* What arrived at the peer since someone looked last, by ACK or SACK. */
+struct tcp_delivery {
+    int64_t ambiguous_after_ns; /* an answer to what was sent again later than this may be one to
+                                   an earlier sending (RFC 8985, 6.2, step 2): set by the owner */
+    int64_t sent_at_ns;         /* of the one sent last (RACK.xmit_ts), with its end */
+    uint32_t end;
+    uint32_t highest;      /* RACK.fack */
+    uint32_t original_end; /* of the lowest that was sent once */
+    bool is_begun;         /* 'sent_at_ns' and 'highest' hold */
+    bool is_news;          /* the next four: since someone looked */
+    bool has_original;
+    bool is_reordered; /* one that was sent once arrived behind a later one */
 };
 
 struct tcp_send_queue {
@@ -49,11 +66,14 @@ struct tcp_send_queue {
     size_t unsent_bytes;
     struct tcp_sent *first; /* records, in order */
     struct tcp_sent *last;
+    struct tcp_sent *oldest; /* by time */
+    struct tcp_sent *newest;
     struct tcp_sent *lost_hint; /* no record before it is LOST and not RESENT; NULL: none is */
     uint32_t sacked;            /* of the sequence space, as all below */
     uint32_t sacked_segments;
     uint32_t lost;
     uint32_t resent;
+    struct tcp_delivery delivery;
 };
 
 void tcp_send_queue_init(struct tcp_send_queue *queue, struct pool *pool);
@@ -77,9 +97,10 @@ static inline uint32_t tcp_sent_bytes(const struct tcp_sent *sent)
 
 /* What an acknowledgment told. */
 struct tcp_acked {
-    int64_t sent_at_ns; /* of the newest record that it covers and that was sent only once */
-    uint32_t segments;  /* records that it covers */
-    bool has_sample;    /* sent_at_ns is usable (Karn) */
+    int64_t sent_at_ns;       /* of the newest record that it covers and that was sent only once */
+    int64_t first_sent_at_ns; /* of the oldest such one */
+    uint32_t segments;        /* records that it covers */
+    bool has_sample;          /* sent_at_ns is usable (Karn) */
     bool covers_retransmission;
     bool covers_fin;
 };
@@ -92,6 +113,10 @@ void tcp_send_queue_forget_sacks(struct tcp_send_queue *queue);
 
 /* Marks. */
 void tcp_send_queue_mark_lost(struct tcp_send_queue *queue, struct tcp_sent *sent);
+/* It was sent again, and that is lost, too. */
+void tcp_send_queue_mark_overdue(struct tcp_send_queue *queue, struct tcp_sent *sent);
+/* Nothing was lost after all. */
+void tcp_send_queue_unmark_lost(struct tcp_send_queue *queue);
 /* After a timeout: all that the peer did not report is lost, what was sent again, too. */
 void tcp_send_queue_mark_all_lost(struct tcp_send_queue *queue);
 /* IsLost() of RFC 6675, 4, for all records: 'dup_threshold' segments above one are SACKED. */

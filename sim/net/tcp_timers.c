@@ -82,15 +82,21 @@ static bool give_up(struct tcp_conn *conn, int64_t since_ns, int64_t now_ns)
 
 static void back_off(struct tcp_conn *conn, int64_t now_ns)
 {
+    bool is_linear =
+        conn->state == TCP_SYN_SENT && conn->retries < conn->options->syn_linear_timeouts;
+
     conn->retries++;
-    conn->rto.backoff++;
-    tcp_set_timer(conn, TCP_TIMER_RETRANSMIT, tcp_rto_span_ns(&conn->rto, conn->options), now_ns);
+    if (!is_linear)
+        conn->rto.backoff++;
+    tcp_set_rto(conn, now_ns);
 }
 
 static void syn_timed_out(struct tcp_conn *conn, int64_t now_ns)
 {
-    uint32_t most = conn->state == TCP_SYN_SENT ? conn->options->syn_retransmissions
-                                                : conn->options->synack_retransmissions;
+    const struct tcp_options *options = conn->options;
+    uint32_t most = conn->state == TCP_SYN_SENT
+                        ? options->syn_retransmissions + options->syn_linear_timeouts
+                        : options->synack_retransmissions;
 
     conn->counters->timeouts++;
     if (conn->retries >= most) {
@@ -114,6 +120,21 @@ static void probe_window(struct tcp_conn *conn, int64_t now_ns)
     back_off(conn, now_ns);
 }
 
+/* tcp_mtu_probing() of Linux: a peer that answered small segments may be behind a path that
+ * swallows large ones and tells nobody (RFC 4821, 7.7; RFC 8899, 4.2). */
+static void shrink_segments(struct tcp_conn *conn)
+{
+    const struct tcp_options *options = conn->options;
+
+    if (options->mtu_probe_after == 0 || conn->retries < options->mtu_probe_after)
+        return;
+    uint32_t mss = options->mtu_probe_bytes;
+
+    if (conn->own_mss <= mss)
+        mss = conn->own_mss / 2;
+    tcp_conn_limit_mss(conn, mss);
+}
+
 static void retransmission_timed_out(struct tcp_conn *conn, int64_t now_ns)
 {
     if (conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED) {
@@ -126,10 +147,19 @@ static void retransmission_timed_out(struct tcp_conn *conn, int64_t now_ns)
     }
     if (!conn->send.first)
         return;
-    conn->counters->timeouts++;
-    if (give_up(conn, conn->send.first->first_sent_at_ns, now_ns))
+    if (conn->pending == TCP_PENDING_PROBE) {
+        tcp_probe_timed_out(conn, now_ns);
         return;
-    tcp_recovery_timed_out(conn);
+    }
+    if (conn->pending == TCP_PENDING_REORDERING) {
+        tcp_rack_timed_out(conn, now_ns);
+        return;
+    }
+    conn->counters->timeouts++;
+    if (give_up(conn, conn->retries > 0 ? conn->first_timeout_at_ns : TIME_NEVER, now_ns))
+        return;
+    shrink_segments(conn);
+    tcp_recovery_timed_out(conn, now_ns);
     back_off(conn, now_ns);
 }
 

@@ -140,7 +140,7 @@ static struct row {
      "silence 9599ms\n"
      "+1ms > R. seq 1001\n"
      "event closed retransmission-limit\n"},
-    {"Linux: the first timeout at or after 924.6 s ends the connection, without a segment",
+    {"Linux: the timeout 924.6 s after the first retransmission ends the connection in silence",
      "set give-up-after 924600ms\n" OPEN "write 1000\n"
      "> . seq 1 len 1000\n"
      "+200ms > . seq 1 len 1000\n"
@@ -158,6 +158,7 @@ static struct row {
      "+120s > . seq 1 len 1000\n"
      "+120s > . seq 1 len 1000\n"
      "+120s > . seq 1 len 1000\n" /* 804.6 s */
+     "+120s > . seq 1 len 1000\n" /* 924.4 s after the first retransmission */
      "silence 119999ms\n"
      "event none\n"
      "silence 1ms\n"

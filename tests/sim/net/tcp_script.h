@@ -173,6 +173,18 @@ static void script_set(struct script *script)
         SETTING("fin-wait-2", SPAN, fin_wait_2_ns),
         SETTING("timer-tick", SPAN, timer_tick_ns),
         SETTING("timer-wheel", TRUTH, timer_wheel),
+        SETTING("syn-linear-timeouts", COUNT, syn_linear_timeouts),
+        SETTING("rack", TRUTH, rack),
+        SETTING("tail-loss-probe", TRUTH, tail_loss_probe),
+        SETTING("rack-min-rtt", SPAN, rack_min_rtt_ns),
+        SETTING("frto", TRUTH, frto),
+        SETTING("undo", TRUTH, undo),
+        SETTING("dsack", TRUTH, dsack),
+        SETTING("proportional-rate", TRUTH, proportional_rate),
+        SETTING("mtu-probe-after", COUNT, mtu_probe_after),
+        SETTING("mtu-probe-size", COUNT, mtu_probe_bytes),
+        SETTING("quick-acks", COUNT, quick_acks),
+        SETTING("slow-start-after-idle", TRUTH, slow_start_after_idle),
 #undef SETTING
     };
     char word[40];
@@ -180,6 +192,10 @@ static void script_set(struct script *script)
     script_word(script, word, sizeof(word));
     if (strcmp(word, "cubic") == 0) {
         script->options.congestion = TCP_CUBIC;
+        return;
+    }
+    if (strcmp(word, "rto-linux") == 0) {
+        script->options.rto_rule = TCP_RTO_LINUX;
         return;
     }
     if (strcmp(word, "mss") == 0) {
@@ -618,6 +634,7 @@ static struct tcp_options script_default_options(void)
         .delayed_ack_segments = 2,
         .congestion = TCP_NEWRENO,
         .initial_window_segments = 10,
+        .slow_start_after_idle = true,
         .send_buffer_bytes = 262144,
         .receive_buffer_bytes = 65535,
         .time_wait_ns = SECONDS(60),
