@@ -7,6 +7,7 @@
 #pragma once
 
 #include "iscsi/params.h"
+#include "sim/core/ip_rules.h"
 #include "sim/core/tcp_options.h"
 
 /* X-macros: enumerator, word in files and database. */
@@ -119,6 +120,7 @@ struct mpath_rules {
 
 struct host_profile {
     char name[64];
+    struct ip_rules ip;
     struct tcp_options tcp;
     struct iscsi_params iscsi; /* what the host offers at login */
     struct path_rules path;

@@ -49,6 +49,45 @@
         .is_required = true, .about = (help)                                                       \
     }
 
+/* ---- ip ---- */
+
+#define X(name, word) {word, name, NULL},
+static const struct word host_models[] = {HOST_MODELS(X){NULL, 0, NULL}};
+static const struct word bindings[] = {SESSION_BINDINGS(X){NULL, 0, NULL}};
+static const struct word arp_answers[] = {ARP_ANSWERS(X){NULL, 0, NULL}};
+static const struct word arp_senders[] = {ARP_SENDERS(X){NULL, 0, NULL}};
+static const struct word reverse_paths[] = {REVERSE_PATHS(X){NULL, 0, NULL}};
+#undef X
+
+/* What a profile without the section leaves out is that of a strong host. */
+#define RULE(member, name, list, given, help)                                                      \
+    {                                                                                              \
+        .key = (name), .type = FIELD_WORD, MEMBER(struct ip_rules, member), .words = (list),       \
+        .fallback = (given), .about = (help)                                                       \
+    }
+
+static const struct field ip_fields[] = {
+    RULE(model, "host-model", host_models, "strong",
+         "strong: an address belongs to its NIC; weak: to the host (RFC 1122, 3.3.4.2)"),
+    RULE(binding, "sessions-bound-to", bindings, "nic",
+         "of a weak host: 'nic' (SO_BINDTODEVICE), or only 'address', so that of two NICs in one "
+         "subnet the first carries all sessions"),
+    RULE(arp_answers, "arp-answers", arp_answers, "any",
+         "of a weak host: a NIC answers for any address (arp_ignore 0) or for its own (1)"),
+    RULE(arp_senders, "arp-senders", arp_senders, "any",
+         "of a weak host: a NIC asks in the name of any address (arp_announce 0) or its own (2)"),
+    RULE(reverse_path, "reverse-path", reverse_paths, "any",
+         "of a weak host: strict (rp_filter 1) drops what it would answer by another NIC"),
+};
+
+const struct record profile_ip_record = {
+    .name = "section",
+    .title = "section 'ip'",
+    .fields = ip_fields,
+    .field_count = ARRAY_SIZE(ip_fields),
+    .about = "Which NIC a packet leaves by, and for which addresses a NIC answers.",
+};
+
 /* ---- tcp ---- */
 
 static const struct word congestions[] = {
@@ -338,6 +377,11 @@ struct array_file {
          .fallback = (what),                                                                       \
          .is_required = true,                                                                      \
          .about = "'host' or 'array'"},                                                            \
+        {.key = "ip",                                                                              \
+         .type = FIELD_RECORD,                                                                     \
+         MEMBER(owner, profile.ip),                                                                \
+         .record = &profile_ip_record,                                                             \
+         .about = "which NIC a packet leaves by"},                                                 \
         SECTION(owner, profile.tcp, "tcp", &profile_tcp_record, "TCP of its operating system"),    \
         SECTION(owner, profile.iscsi, "iscsi", &profile_iscsi_record, "keys of the login"),        \
         SPAN(owner, profile.link_debounce_ns, "link-debounce",                                     \

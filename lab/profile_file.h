@@ -9,6 +9,7 @@
 #include "lab/schema.h"
 #include "target/profile.h"
 
+extern const struct record profile_ip_record;
 extern const struct record profile_tcp_record;       /* struct tcp_options */
 extern const struct record profile_iscsi_record;     /* struct iscsi_params */
 extern const struct record profile_path_record;      /* struct path_rules */

@@ -224,6 +224,10 @@ struct source_pos topology_part_pos(const struct topology *topology, struct part
 uint32_t topology_cross(const struct topology *topology, const struct cable_end *from,
                         const struct cable_end *to, uint32_t vlan);
 
+/* The NIC by which packets from the address of 'nic' leave: another one where a weak host does not
+ * bind its sessions and has an earlier NIC in that network. */
+uint32_t topology_way_out(const struct topology *topology, uint32_t nic_index);
+
 /* Does 'path' run over 'part': its NICs, cables, switches, ports, host or array? */
 bool topology_path_uses(const struct topology *topology, uint32_t path_index, struct part_ref part);
 

@@ -291,6 +291,7 @@ static const struct field host_fields[] = {
      NODE_MEMBER(struct host_map, sessions),
      .record = &session_record,
      .about = "one per path"},
+    OVERLAY(struct host_map, profile.ip, "ip", &profile_ip_record, "changes to the profile"),
     OVERLAY(struct host_map, profile.tcp, "tcp", &profile_tcp_record, "changes to the profile"),
     OVERLAY(struct host_map, profile.iscsi, "iscsi", &profile_iscsi_record,
             "changes to the profile"),
@@ -439,8 +440,9 @@ static const struct field array_fields[] = {
      .least = 2,
      .most = 65536,
      .fallback = "1024",
-     .about = "addresses that its ARP cache holds (Linux: gc_thresh3); with more hosts than that it "
-              "asks again and again"},
+     .about =
+         "addresses that its ARP cache holds (Linux: gc_thresh3); with more hosts than that it "
+         "asks again and again"},
     {.key = "media",
      .type = FIELD_RECORD,
      MEMBER(struct array_map, media),
@@ -452,6 +454,7 @@ static const struct field array_fields[] = {
      .is_required = true,
      .record = &disk_record,
      .about = "its LUNs"},
+    OVERLAY(struct array_map, profile.ip, "ip", &profile_ip_record, "changes to the profile"),
     OVERLAY(struct array_map, profile.tcp, "tcp", &profile_tcp_record, "changes to the profile"),
     OVERLAY(struct array_map, profile.iscsi, "iscsi", &profile_iscsi_record,
             "changes to the profile"),

@@ -155,6 +155,51 @@ static bool is_on_way(struct way *way, uint32_t from_nic, uint32_t to_nic, struc
     return false;
 }
 
+uint32_t topology_way_out(const struct topology *topology, uint32_t nic_index)
+{
+    const struct topology_nic *nic = &topology->nics[nic_index];
+    const struct ip_rules *rules = nic->is_array_nic
+                                       ? &topology->arrays[nic->owner_index].profile.ip
+                                       : &topology->hosts[nic->owner_index].profile.ip;
+    uint32_t first = nic->is_array_nic ? topology->arrays[nic->owner_index].first_nic
+                                       : topology->hosts[nic->owner_index].first_nic;
+    uint32_t count = nic->is_array_nic ? topology->arrays[nic->owner_index].nic_count
+                                       : topology->hosts[nic->owner_index].nic_count;
+    uint32_t best = nic_index;
+
+    if (rules->model != HOST_WEAK || rules->binding != BOUND_TO_ADDRESS)
+        return nic_index;
+    for (uint32_t i = first + count; i-- > first;) {
+        const struct topology_nic *other = &topology->nics[i];
+        uint32_t bits = other->prefix_bits;
+
+        if (bits > 0 && bits >= topology->nics[best].prefix_bits &&
+            ((other->address ^ nic->address) >> (32 - bits)) == 0)
+            best = i;
+    }
+    return best;
+}
+
+/* There and back: by the NICs that own the addresses, and by those that packets really leave by. */
+static bool is_on_any_way(const struct topology *topology, const struct topology_path *path,
+                          struct part_ref part)
+{
+    const uint32_t from[2] = {path->nic_index, topology_way_out(topology, path->nic_index)};
+    const uint32_t to[2] = {path->array_nic_index,
+                            topology_way_out(topology, path->array_nic_index)};
+    bool is_used = false;
+
+    for (unsigned i = 0; i < 4 && !is_used; i++) {
+        struct way way = {.topology = topology};
+
+        if ((i & 1 && from[1] == from[0]) || (i & 2 && to[1] == to[0]))
+            continue;
+        is_used = is_on_way(&way, from[i & 1], to[i >> 1], part);
+        free(way.steps);
+    }
+    return is_used;
+}
+
 bool topology_path_uses(const struct topology *topology, uint32_t path_index, struct part_ref part)
 {
     const struct topology_path *path = &topology->paths[path_index];
@@ -165,7 +210,9 @@ bool topology_path_uses(const struct topology *topology, uint32_t path_index, st
     case PART_ARRAY:
         return path->array_index == part.index;
     case PART_NIC:
-        return path->nic_index == part.index || path->array_nic_index == part.index;
+        return path->nic_index == part.index || path->array_nic_index == part.index ||
+               topology_way_out(topology, path->nic_index) == part.index ||
+               topology_way_out(topology, path->array_nic_index) == part.index;
     case PART_PATH:
         return path_index == part.index;
     case PART_DISK:
@@ -177,11 +224,7 @@ bool topology_path_uses(const struct topology *topology, uint32_t path_index, st
     case PART_CABLE:
         break;
     }
-    struct way way = {.topology = topology};
-    bool is_used = is_on_way(&way, path->nic_index, path->array_nic_index, part);
-
-    free(way.steps);
-    return is_used;
+    return is_on_any_way(topology, path, part);
 }
 
 uint32_t topology_direct_peer(const struct topology *topology, uint32_t nic_index)

@@ -38,7 +38,8 @@ struct world_array {
 static struct ip_host *add_ip(struct world_array *a)
 {
     const struct topology *t = a->options.scenario->topology;
-    struct ip_options options = {.arp_entries = a->topology->neighbours};
+    struct ip_options options = {.arp_entries = a->topology->neighbours,
+                                 .rules = a->topology->profile.ip};
     struct ip_host *ip = fabric_add_host(a->options.fabric, a->topology->name, &options);
 
     for (uint32_t i = 0; i < a->topology->nic_count; i++) {

@@ -213,7 +213,8 @@ void world_host_reboot(struct world_host *h, int64_t boot_ns)
 static struct ip_host *add_ip(struct world_host *h)
 {
     const struct topology *t = h->options.scenario->topology;
-    struct ip_host *ip = fabric_add_host(h->options.fabric, h->topology->name, NULL);
+    struct ip_options options = {.rules = h->topology->profile.ip};
+    struct ip_host *ip = fabric_add_host(h->options.fabric, h->topology->name, &options);
 
     for (uint32_t i = 0; i < h->topology->nic_count; i++) {
         const struct topology_nic *nic = &t->nics[h->topology->first_nic + i];

@@ -5,10 +5,12 @@
 #pragma once
 
 #include "iscsi/params.h"
+#include "sim/core/ip_rules.h"
 #include "sim/core/tcp_options.h"
 
 struct array_profile {
     char name[64];
+    struct ip_rules ip;
     struct tcp_options tcp;
     struct iscsi_params iscsi;   /* what the array answers with at login */
     uint32_t max_commands;       /* command window per session: MaxCmdSN - ExpCmdSN + 1 */

@@ -22,6 +22,7 @@ enum arp_state {
 struct arp_entry {
     uint64_t key; /* interface, address */
     enum arp_state state;
+    uint32_t source; /* of the packet for which it was asked last */
     struct mac_addr mac;
     int64_t confirmed_at_ns;
     uint32_t tries; /* requests sent since it was last confirmed */
@@ -90,7 +91,7 @@ static void ask(struct arp_entry *entry)
     entry->tries++;
     clock_arm(cache->clock, &entry->timer,
               time_after(clock_now_ns(cache->clock), cache->config.retry_ns));
-    cache->ops->send_request(cache, interface_of(entry), address_of(entry),
+    cache->ops->send_request(cache, interface_of(entry), address_of(entry), entry->source,
                              entry->state == ARP_PROBING ? &entry->mac : NULL);
 }
 
@@ -160,7 +161,8 @@ void arp_cache_fini(struct arp_cache *cache)
         forget(cache->entries);
 }
 
-const struct mac_addr *arp_cache_find(struct arp_cache *cache, uint32_t interface, uint32_t address)
+const struct mac_addr *arp_cache_find(struct arp_cache *cache, uint32_t interface, uint32_t address,
+                                      uint32_t source)
 {
     struct arp_entry *entry = find(cache, interface, address);
 
@@ -170,12 +172,13 @@ const struct mac_addr *arp_cache_find(struct arp_cache *cache, uint32_t interfac
 
     if (entry->state == ARP_REACHABLE && age_ns > cache->config.reachable_ns) {
         entry->state = ARP_PROBING;
+        entry->source = source;
         ask(entry);
     }
     return &entry->mac;
 }
 
-void arp_cache_wait(struct arp_cache *cache, uint32_t interface, uint32_t address,
+void arp_cache_wait(struct arp_cache *cache, uint32_t interface, uint32_t address, uint32_t source,
                     struct frame *frame)
 {
     struct arp_entry *entry = find(cache, interface, address);
@@ -183,6 +186,7 @@ void arp_cache_wait(struct arp_cache *cache, uint32_t interface, uint32_t addres
 
     if (!entry) {
         entry = add(cache, interface, address);
+        entry->source = source;
         ask(entry);
     }
     assert(entry->state == ARP_INCOMPLETE);

@@ -16,9 +16,10 @@
 
 struct arp_cache;
 struct arp_cache_ops {
-    /* Ask who has 'address'; 'known' (may be NULL) is where it was last. */
+    /* Ask who has 'address', for a packet from 'source'; 'known' (may be NULL) is where it was
+     * last. */
     void (*send_request)(struct arp_cache *cache, uint32_t interface, uint32_t address,
-                         const struct mac_addr *known);
+                         uint32_t source, const struct mac_addr *known);
     /* A frame waited, and now it may go. Takes ownership. */
     void (*send_frame)(struct arp_cache *cache, uint32_t interface, struct frame *frame,
                        struct mac_addr to);
@@ -50,10 +51,10 @@ void arp_cache_init(struct arp_cache *cache, struct clock *clock, const struct a
 void arp_cache_fini(struct arp_cache *cache); /* drops what waits */
 
 /* The MAC address to send to now; NULL: not known. An old entry is asked again meanwhile. */
-const struct mac_addr *arp_cache_find(struct arp_cache *cache, uint32_t interface,
-                                      uint32_t address);
-/* Not known: asks, and keeps 'frame' until the answer. Takes ownership. */
-void arp_cache_wait(struct arp_cache *cache, uint32_t interface, uint32_t address,
+const struct mac_addr *arp_cache_find(struct arp_cache *cache, uint32_t interface, uint32_t address,
+                                      uint32_t source);
+/* Not known: asks, and keeps 'frame' from 'source' until the answer. Takes ownership. */
+void arp_cache_wait(struct arp_cache *cache, uint32_t interface, uint32_t address, uint32_t source,
                     struct frame *frame);
 
 /* Somebody says who has 'address'. Without 'may_add' only an entry that exists learns of it. */

@@ -44,6 +44,8 @@ struct ip_host {
     struct ip_pings pings;
     uint16_t next_identification;
     uint8_t ttl;
+    struct ip_rules rules;
+    bool is_routed; /* a route, and not the source address, says by which NIC a packet leaves */
     bool is_off;
     uint64_t unreachable_frames;
 };
@@ -74,6 +76,43 @@ static const struct address *local_for(const struct ip_host *host, uint32_t inte
     return NULL;
 }
 
+/* The first enabled NIC in the network of 'local', the narrowest network first; its own if none is.
+ * Networks are those that NICs stand in, so this is the route to each neighbour of 'local', too. */
+static struct interface *route_from(const struct ip_host *host, const struct address *local)
+{
+    const struct address *best = NULL;
+
+    for (uint32_t i = 0; i < host->address_count; i++) {
+        const struct address *other = &host->addresses[i];
+
+        if (((other->address ^ local->address) & other->mask) != 0 ||
+            !nic_is_enabled(other->interface->nic))
+            continue;
+        if (!best || other->mask > best->mask)
+            best = other;
+    }
+    return best ? best->interface : local->interface;
+}
+
+/* The NIC by which packets from 'local' leave. */
+static struct interface *way_out(const struct ip_host *host, const struct address *local)
+{
+    return host->is_routed ? route_from(host, local) : local->interface;
+}
+
+/* Would an answer to 'from' leave elsewhere than by 'interface', and does the host mind? */
+static bool is_reverse_path_bad(const struct interface *interface, uint32_t from)
+{
+    const struct ip_host *host = interface->host;
+
+    if (host->rules.model != HOST_WEAK || host->rules.reverse_path != REVERSE_PATH_STRICT)
+        return false;
+    for (uint32_t i = 0; i < host->address_count; i++)
+        if (is_neighbour(&host->addresses[i], from))
+            return route_from(host, &host->addresses[i]) != interface;
+    return true;
+}
+
 /* -- ARP ------------------------------------------------------------------------------------- */
 
 static void send_arp(struct interface *interface, const struct arp *arp, struct mac_addr to)
@@ -91,17 +130,18 @@ static struct ip_host *host_of(struct arp_cache *cache)
 }
 
 static void send_request(struct arp_cache *cache, uint32_t interface, uint32_t address,
-                         const struct mac_addr *known)
+                         uint32_t source, const struct mac_addr *known)
 {
     struct ip_host *host = host_of(cache);
     const struct address *local = local_for(host, interface, address);
+    bool is_weak = host->rules.model == HOST_WEAK && host->rules.arp_senders == ARP_SENDS_ANY;
 
     if (!local)
         return;
     send_arp(local->interface,
              &(struct arp){.operation = ARP_REQUEST,
                            .sender_mac = nic_mac(local->interface->nic),
-                           .sender_address = local->address,
+                           .sender_address = is_weak ? source : local->address,
                            .target_address = address},
              known ? *known : MAC_BROADCAST);
 }
@@ -138,7 +178,7 @@ static void tell_unreachable(struct arp_cache *cache, uint32_t interface, uint32
     for (uint32_t i = 0; i < host->address_count; i++) {
         const struct address *local = &host->addresses[i];
 
-        if (local->interface->index != interface || !is_neighbour(local, address))
+        if (way_out(host, local)->index != interface || !is_neighbour(local, address))
             continue;
         ip_pings_unreachable(&host->pings, local->address, address);
         if (host->user)
@@ -146,18 +186,28 @@ static void tell_unreachable(struct arp_cache *cache, uint32_t interface, uint32
     }
 }
 
+/* The address that an ARP packet asks this NIC for; NULL: it is not ours to answer. */
+static const struct address *arp_target(const struct interface *interface, uint32_t address)
+{
+    const struct ip_rules *rules = &interface->host->rules;
+    const struct address *local = find_local(interface->host, address);
+
+    if (!local || local->interface == interface)
+        return local;
+    return rules->model == HOST_WEAK && rules->arp_answers == ARP_ANSWERS_ANY ? local : NULL;
+}
+
 /* RFC 826, "Packet Reception": merge, then answer if it is for us. */
 static void take_arp(struct interface *interface, const struct frame *frame)
 {
     struct ip_host *host = interface->host;
-    const struct address *target = NULL;
+    const struct address *target;
     struct arp arp;
 
-    if (!arp_read(frame, &arp) || mac_is_group(arp.sender_mac))
+    if (!arp_read(frame, &arp) || mac_is_group(arp.sender_mac) ||
+        is_reverse_path_bad(interface, arp.sender_address))
         return;
-    if (find_local(host, arp.target_address) &&
-        find_local(host, arp.target_address)->interface == interface)
-        target = find_local(host, arp.target_address);
+    target = arp_target(interface, arp.target_address);
     if (local_for(host, interface->index, arp.sender_address))
         arp_cache_hear(&host->arp, interface->index, arp.sender_address, arp.sender_mac,
                        target != NULL);
@@ -216,7 +266,7 @@ enum ip_sent ip_host_send(struct ip_host *host, struct frame *frame, uint32_t fr
         frame_unref(frame);
         return IP_UNREACHABLE;
     }
-    struct interface *out = local->interface;
+    struct interface *out = way_out(host, local);
 
     if (frame_packet_bytes(frame) > nic_mtu_bytes(out->nic)) {
         frame_unref(frame);
@@ -227,10 +277,10 @@ enum ip_sent ip_host_send(struct ip_host *host, struct frame *frame, uint32_t fr
         nic_send(out->nic, frame); /* which counts it */
         return IP_NO_CARRIER;
     }
-    const struct mac_addr *mac = arp_cache_find(&host->arp, out->index, to);
+    const struct mac_addr *mac = arp_cache_find(&host->arp, out->index, to, from);
 
     if (!mac) {
-        arp_cache_wait(&host->arp, out->index, to, frame);
+        arp_cache_wait(&host->arp, out->index, to, from, frame);
         return IP_SENT;
     }
     bool has_room = nic_room(out->nic) > 0;
@@ -243,7 +293,7 @@ uint32_t ip_host_room(struct ip_host *host, uint32_t from)
 {
     const struct address *local = find_local(host, from);
 
-    return local ? nic_room(local->interface->nic) : 0;
+    return local ? nic_room(way_out(host, local)->nic) : 0;
 }
 
 void ip_host_confirm(struct ip_host *host, uint32_t from, uint32_t to)
@@ -251,7 +301,7 @@ void ip_host_confirm(struct ip_host *host, uint32_t from, uint32_t to)
     const struct address *local = find_local(host, from);
 
     if (local)
-        arp_cache_confirm(&host->arp, local->interface->index, to);
+        arp_cache_confirm(&host->arp, way_out(host, local)->index, to);
 }
 
 /* -- Ping ------------------------------------------------------------------------------------ */
@@ -306,11 +356,20 @@ static enum drop_reason check_ipv4(const struct interface *interface, const stru
     uint32_t from = get_be32(frame_network(frame) + 12);
     const struct address *local = find_local(interface->host, get_be32(frame_network(frame) + 16));
 
-    if (!local || local->interface != interface)
+    if (!local || (local->interface != interface && interface->host->rules.model == HOST_STRONG))
         return DROP_NOT_MINE;
     if (!is_neighbour(local, from)) /* there are no routers, so nobody else can have sent it */
         return DROP_MALFORMED;
-    return DROP_REASON_COUNT;
+    return is_reverse_path_bad(interface, from) ? DROP_REVERSE_PATH : DROP_REASON_COUNT;
+}
+
+/* A socket that is bound to one NIC does not see what comes by another. */
+static bool is_astray(const struct interface *interface, uint32_t to)
+{
+    const struct ip_rules *rules = &interface->host->rules;
+
+    return rules->model == HOST_WEAK && rules->binding == BOUND_TO_NIC &&
+           find_local(interface->host, to)->interface != interface;
 }
 
 static void take_ipv4(struct interface *interface, struct frame *frame)
@@ -323,7 +382,7 @@ static void take_ipv4(struct interface *interface, struct frame *frame)
     if (reason == DROP_REASON_COUNT) {
         if (frame->protocol == PROTOCOL_TCP && host->user) {
             if (frame->transport_bytes >= TCP_BYTES) {
-                host->user->ops->on_tcp(host->user, frame, from, to);
+                host->user->ops->on_tcp(host->user, frame, from, to, is_astray(interface, to));
                 return;
             }
             reason = DROP_MALFORMED;
@@ -402,7 +461,10 @@ struct ip_host *ip_host_new(struct wire *wire, const char *name, const struct ip
     *host = (struct ip_host){.wire = wire,
                              .name = mem_text(name),
                              .pings = {.clock = wire->clock, .pool = wire->pool},
-                             .ttl = o.ttl ? o.ttl : (uint8_t)DEFAULT_TTL};
+                             .ttl = o.ttl ? o.ttl : (uint8_t)DEFAULT_TTL,
+                             .rules = o.rules,
+                             .is_routed =
+                                 o.rules.model == HOST_WEAK && o.rules.binding == BOUND_TO_ADDRESS};
     arp_cache_init(&host->arp, wire->clock, &arp_ops, &arp);
     return host;
 }
@@ -517,7 +579,12 @@ struct nic *ip_host_nic(const struct ip_host *host, uint32_t address)
 {
     const struct address *local = find_local(host, address);
 
-    return local ? local->interface->nic : NULL;
+    return local ? way_out(host, local)->nic : NULL;
+}
+
+bool ip_host_is_routed(const struct ip_host *host)
+{
+    return host->is_routed;
 }
 
 bool ip_host_is_local(const struct ip_host *host, uint32_t address)
@@ -529,7 +596,7 @@ uint32_t ip_host_mtu_bytes(const struct ip_host *host, uint32_t from)
 {
     const struct address *local = find_local(host, from);
 
-    return local ? nic_mtu_bytes(local->interface->nic) : 0;
+    return local ? nic_mtu_bytes(way_out(host, local)->nic) : 0;
 }
 
 uint32_t ip_host_address_of(const struct ip_host *host, const struct nic *nic, size_t index)

@@ -1,9 +1,10 @@
 /* IPv4 of one host over its NICs: addresses, ARP, ICMP echo, and the way to TCP.
  *
- * The host is strong (RFC 1122, 3.3.4.2): a packet leaves by the NIC that owns its source address,
- * and a packet that arrives on a NIC must be for an address of that NIC. A host has no routes: it
- * reaches the networks that its NICs stand in. Nothing is ever fragmented: each packet has Don't
- * Fragment set, and one above the NIC's MTU is refused to its sender.
+ * Whether an address belongs to its NIC (strong host) or to the host (weak host) is a setting: see
+ * sim/core/ip_rules.h. The only routes are those to the networks that its NICs stand in; of several
+ * to one network the first counts, as long as its NIC is enabled: one that merely lost carrier
+ * keeps its route (Linux: ignore_routes_with_linkdown 0). Nothing is ever fragmented: each packet
+ * has Don't Fragment set, and one above the NIC's MTU is refused to its sender.
  *
  * An ARP entry, each of a NIC and a neighbour's address:
  *
@@ -17,6 +18,7 @@
  */
 #pragma once
 
+#include "sim/core/ip_rules.h"
 #include "sim/core/net.h"
 #include "sim/net/frame.h"
 #include "sim/net/ip_ping.h"
@@ -36,14 +38,18 @@ struct ip_options {
     uint32_t arp_queue_frames; /* kept per unresolved neighbour; the oldest goes first [3] */
     uint32_t arp_entries;      /* at most so many neighbours are known [1024] */
     uint8_t ttl;               /* [64] */
+    struct ip_rules rules;     /* [a strong host] */
 };
 
 /* What TCP hears. Calls come from the event loop, never from inside a call into ip_host. */
 struct ip_user;
 struct ip_user_ops {
     /* A TCP segment for a local address, checked as far as IPv4 goes: header and checksums are
-     * good, frame->transport_bytes is the TCP header's length. Takes ownership of 'frame'. */
-    void (*on_tcp)(struct ip_user *user, struct frame *frame, uint32_t from, uint32_t to);
+     * good, frame->transport_bytes is the TCP header's length. 'is_astray': it came by another NIC
+     * than the one that 'to' is bound to, so that no socket of 'to' may see it. Takes ownership of
+     * 'frame'. */
+    void (*on_tcp)(struct ip_user *user, struct frame *frame, uint32_t from, uint32_t to,
+                   bool is_astray);
     /* ip_host_room() was 0 for some address of this NIC, and there is room again. */
     void (*on_room)(struct ip_user *user, const struct nic *nic);
     /* After the debounce. */
@@ -71,10 +77,12 @@ enum plant ip_host_planted(const struct ip_host *host);
  * several addresses; an address belongs to one NIC. */
 void ip_host_add_address(struct ip_host *host, struct nic *nic, uint32_t address,
                          unsigned prefix_bits);
-/* The NIC that owns 'address'; NULL: not a local address. */
+/* The NIC by which packets from 'address' leave; NULL: not a local address. */
 struct nic *ip_host_nic(const struct ip_host *host, uint32_t address);
+/* Which that is may change: a weak host without bindings. */
+bool ip_host_is_routed(const struct ip_host *host);
 bool ip_host_is_local(const struct ip_host *host, uint32_t address);
-/* The MTU of the NIC that owns 'from'; TCP's MSS is this less 40. 0: not local. */
+/* The MTU of the NIC by which 'from' leaves; TCP's MSS is this less 40. 0: not local. */
 uint32_t ip_host_mtu_bytes(const struct ip_host *host, uint32_t from);
 /* The addresses of 'nic', in the order of adding; returns 0 when 'index' is past the last one. */
 uint32_t ip_host_address_of(const struct ip_host *host, const struct nic *nic, size_t index);

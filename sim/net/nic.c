@@ -199,6 +199,11 @@ bool nic_is_up(const struct nic *nic)
     return nic->is_up;
 }
 
+bool nic_is_enabled(const struct nic *nic)
+{
+    return nic->port.disabled == 0;
+}
+
 uint32_t nic_room(struct nic *nic)
 {
     uint32_t room = link_room(&nic->port.tx);

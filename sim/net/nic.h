@@ -64,6 +64,7 @@ const struct port *nic_port_const(const struct nic *nic);
 /* Carrier as it is, and as the host knows it (after the debounce). */
 bool nic_has_carrier(const struct nic *nic);
 bool nic_is_up(const struct nic *nic);
+bool nic_is_enabled(const struct nic *nic); /* by its administrator */
 
 /* Frames that may be sent now. Asking at 0 orders an on_room. */
 uint32_t nic_room(struct nic *nic);

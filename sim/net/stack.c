@@ -227,7 +227,8 @@ static void confirm_neighbour(struct stack_conn *conn)
     ip_host_confirm(conn->stack->host, conn->stream.local.address, conn->stream.remote.address);
 }
 
-static void on_tcp(struct ip_user *user, struct frame *frame, uint32_t from, uint32_t to)
+static void on_tcp(struct ip_user *user, struct frame *frame, uint32_t from, uint32_t to,
+                   bool is_astray)
 {
     struct stack *stack = stack_of_ip(user);
     struct tcp_segment segment;
@@ -241,7 +242,7 @@ static void on_tcp(struct ip_user *user, struct frame *frame, uint32_t from, uin
         return;
     struct endpoint local = {.address = to, .port = segment.destination_port};
     struct endpoint remote = {.address = from, .port = segment.source_port};
-    struct tcp_table_entry *entry = tcp_table_find(&stack->table, local, remote);
+    struct tcp_table_entry *entry = is_astray ? NULL : tcp_table_find(&stack->table, local, remote);
     struct stack_conn *conn = entry ? CONTAINER_OF(entry, struct stack_conn, entry) : NULL;
 
     if (conn && tcp_conn_gives_way(&conn->core, &segment) && find_listener(stack, local) &&
@@ -262,17 +263,27 @@ static void on_tcp(struct ip_user *user, struct frame *frame, uint32_t from, uin
     stack_conn_serve(conn);
 }
 
-static void on_room(struct ip_user *user, const struct nic *nic)
+static void serve_line(struct stack *stack, struct stack_nic *record)
 {
-    struct stack *stack = stack_of_ip(user);
-    struct stack_nic *record = nic_record(stack, nic);
-
     while (record->line && ip_host_room(stack->host, record->line->stream.local.address) > 0) {
         struct stack_conn *conn = record->line;
 
         stack_conn_leave_line(conn);
         stack_conn_go_on(conn);
     }
+}
+
+static void on_room(struct ip_user *user, const struct nic *nic)
+{
+    struct stack *stack = stack_of_ip(user);
+
+    if (!ip_host_is_routed(stack->host)) {
+        serve_line(stack, nic_record(stack, nic));
+        return;
+    }
+    /* A connection stands in the line of the NIC that it began on, and may leave by this one. */
+    for (struct stack_nic *record = stack->nics; record; record = record->next)
+        serve_line(stack, record);
 }
 
 static void on_carrier(struct ip_user *user, const struct nic *nic, bool is_up)

@@ -34,6 +34,7 @@
     X(DROP_BAD_CHECKSUM, "bad-checksum") /* of IPv4, TCP, UDP or ICMP */                           \
     X(DROP_MALFORMED, "malformed")       /* its headers make no sense */                           \
     X(DROP_NOT_MINE, "not-mine")         /* flooded to a NIC that it was not for */                \
+    X(DROP_REVERSE_PATH, "reverse-path") /* its answer would leave elsewhere (rp_filter) */        \
     X(DROP_UNREACHABLE, "unreachable")   /* nobody answered the ARP requests for it */             \
     X(DROP_UNKNOWN, "unknown-protocol")  /* nobody here speaks it */
 

@@ -21,12 +21,13 @@ struct hearer {
     uint32_t last_payload_bytes;
 };
 
-static void hear_tcp(struct ip_user *user, struct frame *frame, uint32_t from, uint32_t to)
+static void hear_tcp(struct ip_user *user, struct frame *frame, uint32_t from, uint32_t to,
+                     bool is_astray)
 {
     struct hearer *hearer = (struct hearer *)(void *)user;
 
     (void)to;
-    hearer->segments++;
+    hearer->segments += !is_astray;
     hearer->damaged += frame->payload && frame->payload->chunk->is_damaged;
     hearer->last_from = from;
     hearer->last_payload_bytes = frame->payload_bytes;
