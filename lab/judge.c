@@ -100,12 +100,45 @@ static uint64_t dropped(const struct judge *j, const struct check *check)
     return sum;
 }
 
+/* Of all paths that the subject has. */
+static uint64_t path_sum(const struct judge *j, const struct check *check)
+{
+    const struct topology *t = j->scenario->topology;
+    struct part_ref subject = check->subject;
+    uint64_t sum = 0;
+
+    for (uint32_t p = 0; p < t->path_count; p++)
+        if (subject.kind == PART_NONE || (subject.kind == PART_PATH && subject.index == p) ||
+            (subject.kind == PART_HOST && subject.index == t->paths[p].host_index))
+            sum += j->source->path_count(j->source, p, check->expectation->measure);
+    return sum;
+}
+
+/* What the measure counts from the start of the run on; false: it is another kind of measure. */
+static bool count_so_far(const struct judge *j, const struct check *check, uint64_t *ret_count)
+{
+    switch (check->expectation->measure) {
+    case MEASURE_FRAMES_DROPPED:
+        *ret_count = dropped(j, check);
+        return true;
+    case MEASURE_LOGINS:
+    case MEASURE_RETRANSMISSIONS:
+    case MEASURE_RESETS:
+        *ret_count = path_sum(j, check);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void look_at_moment(struct judge *j, struct check *check, int64_t now_ns)
 {
     if (check->moment_ns == now_ns && check->watches)
         start_watching(j, check, now_ns);
     else if (check->moment_ns == now_ns)
-        check->at_moment = paths_usable(j, check);
+        check->at_moment = check->expectation->measure == MEASURE_SESSIONS
+                               ? (int64_t)path_sum(j, check)
+                               : paths_usable(j, check);
 }
 
 /* The oldest I/O of the subject that is still open at the end of the window. */
@@ -124,15 +157,14 @@ static void look_at_waiting(const struct judge *j, const struct check *check, st
 
 static void start_window(const struct judge *j, const struct check *check, struct window *window)
 {
-    if (check->expectation->measure == MEASURE_FRAMES_DROPPED)
-        window->dropped_before = dropped(j, check);
+    (void)count_so_far(j, check, &window->counted_before);
 }
 
 static void end_window(const struct judge *j, const struct check *check, struct window *window,
                        int64_t now_ns)
 {
-    if (check->expectation->measure == MEASURE_FRAMES_DROPPED)
-        window->dropped = dropped(j, check) - window->dropped_before;
+    if (count_so_far(j, check, &window->counted))
+        window->counted -= window->counted_before;
     if (check->expectation->measure == MEASURE_LONGEST_IO)
         look_at_waiting(j, check, window, now_ns);
 }

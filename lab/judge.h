@@ -16,11 +16,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the judge asks the fabric. */
+/* What the judge asks the world. */
 struct judge_source {
     /* Frames dropped so far at a part, for 'reason'; DROP_REASON_COUNT: for any. */
     uint64_t (*frames_dropped)(struct judge_source *source, struct part_ref part,
                                enum drop_reason reason);
+    /* What a path of the topology counted so far, or of 'sessions' has now. */
+    uint64_t (*path_count)(struct judge_source *source, uint32_t path_index, enum measure measure);
 };
 
 struct judge;

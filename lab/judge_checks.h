@@ -18,8 +18,8 @@ struct window {
     uint64_t errors;
     int64_t longest_ns;          /* pause, I/O; UNSET: none */
     struct histogram *histogram; /* latency; owned */
-    uint64_t dropped_before;     /* frames, at 'from' */
-    uint64_t dropped;            /* frames, in the window */
+    uint64_t counted_before;     /* frames dropped, logins and the like: at 'from', */
+    uint64_t counted;            /* and in the window */
 };
 
 /* Since the step of the expectation, of one path of one host. */

@@ -55,7 +55,10 @@ static int64_t measured_in(const struct judge *j, const struct check *check,
     case MEASURE_THROUGHPUT:
         return per_second(window->bytes, window, end_ns);
     case MEASURE_FRAMES_DROPPED:
-        return (int64_t)window->dropped;
+    case MEASURE_LOGINS:
+    case MEASURE_RETRANSMISSIONS:
+    case MEASURE_RESETS:
+        return (int64_t)window->counted;
     default: /* those of moments and steps, and those that the loader refuses so far */
         return UNSET;
     }

@@ -5,6 +5,8 @@
 #include "lab/recorder.h"
 #include "lab/timeline.h"
 #include "lab/world.h"
+#include "lab/world_array.h"
+#include "lab/world_host.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
@@ -61,6 +63,43 @@ static uint64_t frames_dropped(struct judge_source *source, struct part_ref part
 
     return fabric_dropped(world_fabric(run->world),
                           topology_part_name(run->scenario->topology, part, buffer), reason);
+}
+
+static bool has_session(const struct host *host, uint32_t path_in_host)
+{
+    struct host_live_session live[64];
+    uint32_t count = host_live_sessions(host, live, ARRAY_SIZE(live));
+
+    for (uint32_t i = 0; i < count; i++)
+        if (live[i].path == path_in_host)
+            return true;
+    return false;
+}
+
+static uint64_t path_count(struct judge_source *source, uint32_t path_index, enum measure measure)
+{
+    struct run *run = CONTAINER_OF(source, struct run, source);
+    const struct topology *t = run->scenario->topology;
+    const struct topology_path *path = &t->paths[path_index];
+    struct world_host *host = world_host(run->world, path->host_index);
+    struct world_array *array = world_array(run->world, path->array_index);
+    uint32_t here = t->nics[path->nic_index].address;
+    uint32_t there = t->nics[path->array_nic_index].address;
+
+    switch (measure) {
+    case MEASURE_SESSIONS:
+        return has_session(world_host_initiator(host), path->index_in_host);
+    case MEASURE_LOGINS:
+        return host_path_counters(world_host_initiator(host), path->index_in_host).logins;
+    case MEASURE_RETRANSMISSIONS:
+        return stack_counters(world_host_stack(host), here, there).retransmissions +
+               stack_counters(world_array_stack(array), there, here).retransmissions;
+    case MEASURE_RESETS:
+        return stack_counters(world_host_stack(host), here, there).resets_received +
+               stack_counters(world_array_stack(array), there, here).resets_received;
+    default:
+        return 0;
+    }
 }
 
 static void on_text(struct recorder_listener *listener, int64_t at_ns, const char *text)
@@ -132,7 +171,7 @@ static void run_init(struct run *run, const struct run_one_options *options,
     *run = (struct run){.options = options,
                         .scenario = scenario,
                         .stream = stream,
-                        .source = {frames_dropped},
+                        .source = {frames_dropped, path_count},
                         .listener = {on_text},
                         .wall_start_ns = wall_ns()};
     event_queue_init(&run->queue);

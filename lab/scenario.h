@@ -311,13 +311,14 @@ enum measure_time {
       "to the last touched path leaving use")                                                      \
     X(MEASURE_PATH_USABLE_AFTER, "path-usable-after", UNIT_NS, OF_HOST_PATH, SINCE_STEP, true,     \
       "to the last touched path being usable again")                                               \
-    X(MEASURE_SESSIONS, "sessions", UNIT_COUNT, OF_HOST_PATH, AT_MOMENT, false,                    \
+    X(MEASURE_SESSIONS, "sessions", UNIT_COUNT, OF_HOST_PATH, AT_MOMENT, true,                     \
       "sessions in full feature phase")                                                            \
-    X(MEASURE_LOGINS, "logins", UNIT_COUNT, OF_HOST_PATH, OVER_WINDOW, false, "logins begun")      \
-    X(MEASURE_RETRANSMISSIONS, "retransmissions", UNIT_COUNT, OF_HOST_PATH, OVER_WINDOW, false,    \
-      "TCP segments sent again")                                                                   \
-    X(MEASURE_RESETS, "resets", UNIT_COUNT, OF_HOST_PATH, OVER_WINDOW, false,                      \
-      "TCP connections that ended in a reset")                                                     \
+    X(MEASURE_LOGINS, "logins", UNIT_COUNT, OF_HOST_PATH, OVER_WINDOW, true,                       \
+      "logins that succeeded")                                                                     \
+    X(MEASURE_RETRANSMISSIONS, "retransmissions", UNIT_COUNT, OF_HOST_PATH, OVER_WINDOW, true,     \
+      "TCP segments sent again, by either end")                                                    \
+    X(MEASURE_RESETS, "resets", UNIT_COUNT, OF_HOST_PATH, OVER_WINDOW, true,                       \
+      "TCP connections that a reset ended, at either end")                                         \
     X(MEASURE_FRAMES_DROPPED, "frames-dropped", UNIT_COUNT, OF_FABRIC, OVER_WINDOW, true,          \
       "frames dropped, for one 'reason' or for all")                                               \
     X(MEASURE_REGISTRATIONS, "registrations", UNIT_COUNT, PART_BIT(PART_DISK), AT_MOMENT, false,   \

@@ -29,6 +29,7 @@ struct lab {
     struct rows rows;
     uint64_t too_big; /* frames dropped by port 1 of switch 1 so far */
     uint64_t full;    /* by port 8 of switch 2 */
+    uint64_t counted; /* so far, of each kind, by path 1 of hv1; by other paths nothing */
     bool are_met;
 };
 
@@ -48,6 +49,15 @@ static uint64_t frames_dropped(struct judge_source *source, struct part_ref part
         (is_port_8 || (part.kind == PART_SWITCH && part.index == 1)))
         sum += lab->full;
     return sum;
+}
+
+static uint64_t path_count(struct judge_source *source, uint32_t path_index, enum measure measure)
+{
+    struct lab *lab = (struct lab *)source;
+
+    if (measure == MEASURE_SESSIONS)
+        return path_index == 1 ? 0 : 1;
+    return path_index == 1 ? lab->counted : 0;
 }
 
 static void open_names(struct lab *lab)
@@ -105,7 +115,7 @@ static void open_lab(struct lab *lab, const char *expectation)
         "expect:\n";
     char text[2048];
 
-    *lab = (struct lab){.source = {frames_dropped}};
+    *lab = (struct lab){.source = {frames_dropped, path_count}};
     snprintf(text, sizeof(text), "%s  - %s\n", before, expectation);
     lab->set = load_files(good_topology, text);
     lab->topology = lab->set->scenarios[0]->topology;
@@ -227,6 +237,7 @@ static void play(struct lab *lab)
     path(lab, SECONDS(64), KVM_1, 0, true, false); /* held */
     path(lab, SECONDS(65), HV1, 0, false, false);
     lab->too_big = 12;
+    lab->counted = 3; /* at 65 s */
     end(lab, SECONDS(66), HV1, 2, false);
     path(lab, SECONDS(68), KVM_1, 0, false, false);
     path(lab, SECONDS(69), KVM_2, 0, false, false);
@@ -238,6 +249,7 @@ static void play(struct lab *lab)
     path_of_disk(lab, SECONDS(84), HV1, OWN, 1, false, false);
     submit(lab, SECONDS(90), HV1, STORE, 3, 1, 8192); /* never ends */
     lab->full = 7;
+    lab->counted = 10; /* at 90 s */
     finish(lab);
 }
 
@@ -437,6 +449,19 @@ static struct row {
     {"each port is a verdict per port",
      "{name: n, measure: frames-dropped, of: each port, at-most: 12}", "switch-2.8", "7", "count",
      true, 16},
+    {"retransmissions of a host are those of all its paths",
+     "{name: n, measure: retransmissions, of: hv1, exactly: 10}", "hv1", "10", "count", true, 0},
+    {"logins of a path in a window",
+     "{name: n, measure: logins, of: 'hv1.iscsi2>san1.port-b', from: 70 s, exactly: 7}",
+     "hv1.iscsi2>san1.port-b", "7", "count", true, 0},
+    {"resets of a host without any", "{name: n, measure: resets, of: kvm-1, at-most: 0}", "kvm-1",
+     "0", "count", true, 0},
+    {"resets of all hosts", "{name: n, measure: resets, of: all hosts, until: 70 s, at-most: 2}",
+     "all hosts", "3", "count", false, 0},
+    {"sessions at a moment", "{name: n, measure: sessions, of: hv1, when: 50 s, exactly: 1}", "hv1",
+     "1", "count", true, 0},
+    {"sessions of a path", "{name: n, measure: sessions, of: each path, when: 50 s, at-least: 1}",
+     "hv1.iscsi2>san1.port-b", "0", "count", false, 4},
     {"one port by name", "{name: n, measure: frames-dropped, of: switch-1.1, at-least: 13}",
      "switch-1.1", "12", "count", false, 0},
     {"all ports are one verdict on the sum",
@@ -692,7 +717,7 @@ static void what_matches_nothing_fails(void **state)
     const char *paths[] = {"hv1.iscsi1>san1.port-a"};
     unsigned disk_indices[] = {0};
     struct host_names host = {"hv1", disks, disk_indices, 1, paths, 1, 0};
-    struct lab lab = {.source = {frames_dropped}, .names = {&host, 1}};
+    struct lab lab = {.source = {frames_dropped, path_count}, .names = {&host, 1}};
     char scenario[512];
 
     snprintf(scenario, sizeof(scenario), text, row->of);
