@@ -67,13 +67,9 @@ static uint64_t frames_dropped(struct judge_source *source, struct part_ref part
 
 static bool has_session(const struct host *host, uint32_t path_in_host)
 {
-    struct host_live_session live[64];
-    uint32_t count = host_live_sessions(host, live, ARRAY_SIZE(live));
+    const struct path *path = host_path(host, path_in_host);
 
-    for (uint32_t i = 0; i < count; i++)
-        if (live[i].path == path_in_host)
-            return true;
-    return false;
+    return path && path_link(path) == PATH_LINK_LOGGED_IN;
 }
 
 static uint64_t path_count(struct judge_source *source, uint32_t path_index, enum measure measure)
