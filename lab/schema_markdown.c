@@ -160,10 +160,30 @@ static void put_kinds(FILE *to, unsigned kinds)
     }
 }
 
+static void put_arguments(FILE *to, const struct verb_row *row)
+{
+    static const char *const words[] = {
+#define X(name, word, about) [name] = (word),
+        STEP_ARGUMENTS(X)
+#undef X
+    };
+    const char *comma = "";
+
+    for (enum step_argument i = 0; i < ARG_COUNT; i++) {
+        const char *mark = row->needs & ARG_BIT(i) ? "**" : "";
+
+        if (!(row->arguments & ARG_BIT(i)))
+            continue;
+        fprintf(to, "%s%s`%s`%s", comma, mark, words[i], mark);
+        comma = ", ";
+    }
+}
+
 static void put_vocabulary(FILE *to)
 {
-    fprintf(to, "\n## verbs\n\n| verb | parts | simulated for | what happens |\n"
-                "| --- | --- | --- | --- |\n");
+    fprintf(to,
+            "\n## verbs\n\n| verb | parts | simulated for | arguments (**needed**) | what happens "
+            "|\n| --- | --- | --- | --- | --- |\n");
     for (enum verb verb = 0; verb < VERB_COUNT; verb++) {
         const struct verb_row *row = verb_row(verb);
 
@@ -171,7 +191,9 @@ static void put_vocabulary(FILE *to)
         put_kinds(to, row->parts);
         fprintf(to, " | ");
         put_kinds(to, row->can_run);
-        fprintf(to, "%s | %s |\n", row->can_run ? "" : "not yet", row->about);
+        fprintf(to, "%s | ", row->can_run ? "" : "not yet");
+        put_arguments(to, row);
+        fprintf(to, " | %s |\n", row->about);
     }
 
     fprintf(to, "\n## measures\n\n| measure | unit | of | measured | meaning |\n"
