@@ -61,7 +61,7 @@ if [ -n "${TIMERS_DOC:-}" ]; then
         echo "from one capture and count from the last frame that was sent for the first time. A distance matches"
         echo "within 5 % or the granularity of the kernel's timer wheel there (8^n ticks)."
         echo
-        echo "Kernel $(uname -r), HZ $hz; what it was set to, and the profile with it:"
+        echo "Kernel $(uname -r), HZ $hz. What it was set to; the profile takes HZ and the two of SYNs from it:"
         echo
         echo "| setting | value |"
         echo "| --- | --- |"
