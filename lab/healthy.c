@@ -7,9 +7,13 @@
 
 #include <stdlib.h>
 
+/* Can a path carry I/O at all, as the topology is built? */
+enum fitness { UNKNOWN, FIT, UNFIT };
+
 struct healthy {
     const struct scenario *scenario;
     const struct timeline *timeline;
+    enum fitness *fitness; /* by path of the topology; looked up when it is asked for */
 };
 
 struct healthy *healthy_new(const struct scenario *scenario)
@@ -17,11 +21,15 @@ struct healthy *healthy_new(const struct scenario *scenario)
     struct healthy *healthy = mem_new(sizeof(*healthy));
 
     healthy->scenario = scenario;
+    healthy->fitness = mem_array(scenario->topology->path_count, sizeof(*healthy->fitness));
     return healthy;
 }
 
 void healthy_free(struct healthy *healthy)
 {
+    if (!healthy)
+        return;
+    free(healthy->fitness);
     free(healthy);
 }
 
@@ -57,6 +65,36 @@ int64_t healthy_after_ns(const struct host_profile *profile)
     return sum_ns;
 }
 
+/* TCP's segments fill the smaller MTU of the two ends: a switch on the way that takes less swallows
+ * them, however well the small ones of login and pings pass. */
+bool healthy_fits(const struct topology *t, uint32_t path_index)
+{
+    const struct topology_path *path = &t->paths[path_index];
+    uint32_t a = t->nics[path->nic_index].mtu_bytes;
+    uint32_t b = t->nics[path->array_nic_index].mtu_bytes;
+    struct part_ref first = {
+        .kind = PART_CABLE, .index = t->nics[path->nic_index].cable_index, .owner = TOPOLOGY_NONE};
+
+    if (first.index == TOPOLOGY_NONE || !topology_path_uses(t, path_index, first))
+        return false; /* no cable, blocked, or in another VLAN: there is no way */
+    for (uint32_t s = 0; s < t->switch_count; s++) {
+        struct part_ref sw = {.kind = PART_SWITCH, .index = s, .owner = TOPOLOGY_NONE};
+
+        if (t->switches[s].mtu_bytes < (a < b ? a : b) && topology_path_uses(t, path_index, sw))
+            return false;
+    }
+    return true;
+}
+
+static bool is_fit(const struct healthy *healthy, uint32_t path_index)
+{
+    enum fitness *fitness = &healthy->fitness[path_index];
+
+    if (*fitness == UNKNOWN)
+        *fitness = healthy_fits(healthy->scenario->topology, path_index) ? FIT : UNFIT;
+    return *fitness == FIT;
+}
+
 uint32_t healthy_path(const struct healthy *healthy, uint32_t host_index, uint32_t disk_index,
                       int64_t now_ns)
 {
@@ -70,7 +108,7 @@ uint32_t healthy_path(const struct healthy *healthy, uint32_t host_index, uint32
         uint32_t path = host->first_path + i;
 
         if (t->paths[path].array_index == t->disks[disk_index].array_index &&
-            !timeline_was_touched(healthy->timeline, path, since_ns))
+            is_fit(healthy, path) && !timeline_was_touched(healthy->timeline, path, since_ns))
             return path;
     }
     return TOPOLOGY_NONE;
