@@ -93,12 +93,18 @@ static void show_head(const struct show *show)
 
 static void show_events(const struct show *show)
 {
-    /* A sign that comes again and again is one line: a new one begins after a minute of silence. */
+    /* A sign that comes again and again is one line: a new one begins after a minute of silence,
+     * and after each fault and repair. */
     sqlite3_stmt *row = query(
         show,
-        "WITH spaced AS (SELECT *, rowid AS n, at_ns - lag(at_ns) OVER w > 60000000000 AS is_new "
-        "FROM sign"
-        "  WHERE run_id = ?1 WINDOW w AS (PARTITION BY host, path, layer, what ORDER BY at_ns)),"
+        "WITH moments AS (SELECT at_ns AS moment_ns FROM fault WHERE run_id = ?1 UNION"
+        "  SELECT repaired_at_ns FROM fault WHERE run_id = ?1 AND repaired_at_ns IS NOT NULL),"
+        " placed AS (SELECT *, rowid AS n,"
+        "  (SELECT max(moment_ns) FROM moments WHERE moment_ns <= at_ns) AS after_ns"
+        "  FROM sign WHERE run_id = ?1),"
+        " spaced AS (SELECT *, at_ns - lag(at_ns) OVER w > 60000000000 OR"
+        "  coalesce(after_ns, -1) <> coalesce(lag(after_ns) OVER w, -1) AS is_new FROM placed"
+        "  WINDOW w AS (PARTITION BY host, path, layer, what ORDER BY at_ns)),"
         " numbered AS (SELECT *, sum(coalesce(is_new, 1)) OVER"
         "  (PARTITION BY host, path, layer, what ORDER BY at_ns) AS series FROM spaced)"
         " SELECT at_ns, 'fault', step || ': ' || kind || ' ' || part, 0 AS rank, rowid AS n FROM "
