@@ -14,14 +14,20 @@ static const char help[] = "usage: iscsilab check FILE...\n"
 /* What a file is, it says itself: 'kind: topology'. A line is enough to tell. */
 static bool is_topology(const char *path)
 {
-    FILE *file = fopen(path, "r");
-    char line[256];
+    const struct source *source;
+    struct file_set files;
+    struct error err;
     bool is_found = false;
 
-    while (file && !is_found && fgets(line, sizeof(line), file))
-        is_found = strncmp(line, "kind:", 5) == 0 && strstr(line, "topology");
-    if (file)
-        fclose(file);
+    file_set_init(&files, file_reader_disk());
+    if (file_set_read(&files, path, &source, &err) == OK) { /* else the loading tells */
+        for (const char *line = source->text; line && !is_found; line = strchr(line, '\n')) {
+            line += *line == '\n';
+            is_found = strncmp(line, "kind:", 5) == 0 &&
+                       strncmp(line + 5 + strspn(line + 5, " \t"), "topology", 8) == 0;
+        }
+    }
+    file_set_fini(&files);
     return is_found;
 }
 

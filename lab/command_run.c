@@ -101,9 +101,13 @@ static int usage(const char *problem, const char *value)
     return EXIT_USAGE;
 }
 
+/* The range of the scenario's own 'seed'. */
 static bool is_seed(const char *text)
 {
-    return text[0] != '\0' && strlen(text) <= 20 && strspn(text, "0123456789") == strlen(text);
+    errno = 0;
+    if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text))
+        return false;
+    return strtoull(text, NULL, 10) <= INT64_MAX && errno == 0;
 }
 
 static int parse_options(struct plan *plan, int argc, char **argv)
@@ -131,7 +135,7 @@ static int parse_options(struct plan *plan, int argc, char **argv)
             break;
         case 's':
             if (!is_seed(optarg))
-                return usage("--seed wants a number, not", optarg);
+                return usage("--seed wants a number from 0 to 9223372036854775807, not", optarg);
             snprintf(plan->seed, sizeof(plan->seed), "seed=%s", optarg);
             add_override(plan, plan->seed);
             break;
@@ -219,18 +223,38 @@ static int check_captures(const struct plan *plan)
     return 0;
 }
 
-/* "DIR/switch-power-off.pcapng", with the number of the variant where there are several. */
-static char *capture_path(const struct plan *plan, const struct scenario_set *set, size_t variant)
+/* Of all runs of this call, those of this scenario: how many there are, and how many come before
+ * run 'index'. Variants count, and so does a scenario that is named twice. */
+static size_t count_namesakes(const struct plan *plan, const char *name, size_t index,
+                              size_t *ret_before)
+{
+    size_t count = 0;
+    size_t n = 0;
+
+    *ret_before = 0;
+    for (int i = 0; i < plan->scenario_count; i++) {
+        for (size_t v = 0; v < plan->sets[i]->scenario_count; v++, n++) {
+            bool is_namesake = strcmp(plan->sets[i]->scenarios[v]->name, name) == 0;
+
+            count += is_namesake;
+            *ret_before += is_namesake && n < index;
+        }
+    }
+    return count;
+}
+
+/* "DIR/switch-power-off.pcapng", with a number where this call runs the scenario several times. */
+static char *capture_path(const struct plan *plan, const char *name, size_t index)
 {
     char path[4096];
     char number[24] = "";
+    size_t before;
 
     if (!plan->pcap)
         return NULL;
-    if (set->scenario_count > 1)
-        snprintf(number, sizeof(number), "-%zu", variant + 1);
-    snprintf(path, sizeof(path), "%s/%s%s.pcapng", plan->pcap, set->scenarios[variant]->name,
-             number);
+    if (count_namesakes(plan, name, index, &before) > 1)
+        snprintf(number, sizeof(number), "-%zu", before + 1);
+    snprintf(path, sizeof(path), "%s/%s%s.pcapng", plan->pcap, name, number);
     return mem_text(path);
 }
 
@@ -260,7 +284,7 @@ static void make_jobs(struct plan *plan)
                 .scenario = scenario,
                 .files = &plan->sets[i]->files,
                 .scenario_path = plan->scenarios[i],
-                .pcap_path = capture_path(plan, plan->sets[i], v),
+                .pcap_path = capture_path(plan, scenario->name, n),
                 .capture = &plan->capture,
             };
         }

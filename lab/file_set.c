@@ -22,19 +22,31 @@ static enum status cannot_read(const char *path, int reason, struct error *err)
     return status;
 }
 
+static enum status no_file(const char *path, struct error *err)
+{
+    enum status status = error_set(err, ERR_INPUT, nowhere,
+                                   "'%s' is no regular file, but a pipe, socket or device", path);
+
+    error_help(err, "write the text to a file and name that");
+    return status;
+}
+
 static enum status read_disk(const struct file_reader *reader, const char *path, char **ret_text,
                              size_t *ret_bytes, struct error *err)
 {
     struct stat about;
     (void)reader;
 
+    /* Before it is opened: a pipe without a writer would wait for one for ever. */
+    if (stat(path, &about) != 0)
+        return cannot_read(path, errno, err);
+    if (S_ISDIR(about.st_mode))
+        return cannot_read(path, EISDIR, err);
+    if (!S_ISREG(about.st_mode))
+        return no_file(path, err);
     FILE *file = fopen(path, "rb");
     if (!file)
         return cannot_read(path, errno, err);
-    if (fstat(fileno(file), &about) == 0 && S_ISDIR(about.st_mode)) {
-        fclose(file);
-        return cannot_read(path, EISDIR, err);
-    }
 
     char *text = mem_new(FILE_MOST_BYTES + 2);
     size_t bytes = fread(text, 1, FILE_MOST_BYTES + 1, file);

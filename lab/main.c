@@ -1,7 +1,10 @@
 /* iscsilab: an iSCSI SAN in one process, broken and measured. The command line begins here. */
 #include "lab/command.h"
+#include "lab/run_one.h"
 #include "sim/core/attributes.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +34,7 @@ static void help(FILE *to)
           to);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
                       strcmp(argv[1], "help") == 0)) {
@@ -49,4 +52,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "error: there is no command '%s'\n", argv[1]);
     help(stderr);
     return EXIT_USAGE;
+}
+
+/* Results that did not arrive are no results: a full disk shows here, or in an earlier write. */
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    bool was_bad = ferror(stdout);
+
+    if (fflush(stdout) == 0 && !was_bad)
+        return code;
+    fprintf(stderr, "error: cannot write to standard output: %s\n", strerror(errno));
+    return code == EXIT_ASSERTION ? code : EXIT_MACHINE;
 }

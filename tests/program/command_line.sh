@@ -12,6 +12,8 @@ expect 2 "$ISCSILAB" frobnicate
 expect 2 "$ISCSILAB" run
 expect 2 "$ISCSILAB" run --nonsense scenarios/no-fault.yaml
 expect 2 "$ISCSILAB" run --seed twelve scenarios/no-fault.yaml
+expect 2 "$ISCSILAB" run --seed 9223372036854775808 scenarios/no-fault.yaml
+says "$work/err" 'from 0 to 9223372036854775807'
 expect 2 "$ISCSILAB" run -j 0 scenarios/no-fault.yaml
 expect 2 "$ISCSILAB" run --set nonsense scenarios/no-fault.yaml
 
@@ -23,6 +25,11 @@ says "$work/err" "did you mean 'power-off'?"
 [ ! -e "$work/none.db" ] || fail "a result file was made although a scenario is wrong"
 expect 3 "$ISCSILAB" run "$work/missing.yaml" --db "$work/none.db"
 expect 3 "$ISCSILAB" run scenarios/no-fault.yaml --set 'no.such.key=1' --db "$work/none.db"
+mkfifo "$work/pipe"
+for endless in "$work/pipe" /dev/zero; do
+    expect 3 timeout 10 "$ISCSILAB" check "$endless"
+    says "$work/err" 'is no regular file'
+done
 
 # Met, and not met.
 expect 0 "$ISCSILAB" run scenarios/no-fault.yaml "${quick[@]}" --junit "$work/met.xml"
@@ -55,6 +62,14 @@ expect 5 "$ISCSILAB" run scenarios/no-fault.yaml "${quick[@]}" --set 'limits.eve
 # The machine.
 expect 7 "$ISCSILAB" run scenarios/no-fault.yaml --db /proc/none/lab.db
 expect 7 "$ISCSILAB" run scenarios/no-fault.yaml "${quick[@]}" --pcap /proc/none
+status=0
+"$ISCSILAB" run scenarios/no-fault.yaml "${quick[@]}" >/dev/full 2>"$work/err" || status=$?
+[ "$status" -eq 7 ] || fail "results that were not written are no success: $status"
+
+# A scenario that is named twice runs twice, with a capture each.
+expect 0 "$ISCSILAB" run scenarios/no-fault.yaml scenarios/no-fault.yaml "${quick[@]}" --pcap "$work/captures"
+[ -s "$work/captures/no-fault-1.pcapng" ] && [ -s "$work/captures/no-fault-2.pcapng" ] ||
+    fail "two runs of one scenario do not leave two captures"
 
 # stdout carries results only; no escape sequences where there is no terminal.
 expect 0 "$ISCSILAB" run scenarios/no-fault.yaml "${quick[@]}"
