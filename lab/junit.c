@@ -49,6 +49,12 @@ static sqlite3_stmt *query(const struct results *results, const char *sql, int64
     return statement;
 }
 
+/* False: reading ended early, or never began. */
+static bool end_query(sqlite3_stmt *row)
+{
+    return sqlite3_finalize(row) == SQLITE_OK && row;
+}
+
 static void open_case(FILE *to, const char *class_name, const char *name, const char *subject)
 {
     fputs("    <testcase classname=\"", to);
@@ -63,7 +69,7 @@ static void open_case(FILE *to, const char *class_name, const char *name, const 
     fputs("\"", to);
 }
 
-static void put_expectations(FILE *to, const struct results *results, int64_t run_id,
+static bool put_expectations(FILE *to, const struct results *results, int64_t run_id,
                              const char *class_name)
 {
     sqlite3_stmt *row = query(results,
@@ -88,14 +94,21 @@ static void put_expectations(FILE *to, const struct results *results, int64_t ru
         put_xml(to, column(row, 4));
         fputs("\"/>\n    </testcase>\n", to);
     }
-    sqlite3_finalize(row);
+    return end_query(row);
 }
 
-static void put_rules(FILE *to, const struct results *results, int64_t run_id,
+/* What an expectation with 'breaks' asked for is no failure. */
+static bool put_rules(FILE *to, const struct results *results, int64_t run_id,
                       const char *class_name, int exit_code)
 {
     sqlite3_stmt *row =
-        query(results, "SELECT rule, text FROM broken_rule WHERE run_id = ?", run_id);
+        query(results,
+              "SELECT rule, text FROM broken_rule b WHERE run_id = ? AND NOT EXISTS"
+              " (SELECT 1 FROM expectation e WHERE e.run_id = b.run_id AND measure = 'breaks'"
+              "  AND bound = 'breaks ' || rule AND (subject IN (host, disk, path)"
+              "  OR subject = 'run' OR subject LIKE 'all %' OR host IS NULL))"
+              " ORDER BY b.rowid",
+              run_id);
 
     open_case(to, class_name, "data safety and protocol", "");
     fputs(">\n", to);
@@ -109,10 +122,10 @@ static void put_rules(FILE *to, const struct results *results, int64_t run_id,
     if (exit_code == 5)
         fputs("      <error message=\"no verdict: a limit was reached\"/>\n", to);
     fputs("    </testcase>\n", to);
-    sqlite3_finalize(row);
+    return end_query(row);
 }
 
-static void put_run(FILE *to, const struct results *results, int64_t run_id)
+static bool put_run(FILE *to, const struct results *results, int64_t run_id)
 {
     sqlite3_stmt *row =
         query(results,
@@ -122,8 +135,9 @@ static void put_run(FILE *to, const struct results *results, int64_t run_id)
               " (SELECT count(*) FROM expectation e WHERE e.run_id = r.run_id AND verdict <> 'met')"
               " + (exit_code = 4), exit_code = 5 FROM run r WHERE run_id = ?",
               run_id);
+    bool is_whole = sqlite3_step(row) == SQLITE_ROW;
 
-    if (sqlite3_step(row) == SQLITE_ROW) {
+    if (is_whole) {
         const char *class_name = column(row, 0);
 
         fputs("  <testsuite name=\"", to);
@@ -131,11 +145,19 @@ static void put_run(FILE *to, const struct results *results, int64_t run_id)
         fprintf(to, "\" tests=\"%d\" failures=\"%d\" errors=\"%d\" time=\"%s\">\n",
                 sqlite3_column_int(row, 3), sqlite3_column_int(row, 4), sqlite3_column_int(row, 5),
                 column(row, 1));
-        put_expectations(to, results, run_id, class_name);
-        put_rules(to, results, run_id, class_name, sqlite3_column_int(row, 2));
+        is_whole = put_expectations(to, results, run_id, class_name) &&
+                   put_rules(to, results, run_id, class_name, sqlite3_column_int(row, 2));
         fputs("  </testsuite>\n", to);
     }
-    sqlite3_finalize(row);
+    return end_query(row) && is_whole;
+}
+
+static enum status unreadable(const struct results *results, struct error *err)
+{
+    error_set(err, ERR_SYSTEM, nowhere, "cannot read the result file '%s': %s", results->path,
+              sqlite3_errmsg(results->sqlite));
+    error_help(err, "check that nobody else changes or removes it");
+    return ERR_SYSTEM;
 }
 
 enum status junit_write(const struct results *results, const int64_t *runs, size_t run_count,
@@ -149,8 +171,14 @@ enum status junit_write(const struct results *results, const int64_t *runs, size
         return error_set(err, ERR_SYSTEM, nowhere, "cannot write '%s': %s", path,
                          strerror(is_too_long ? ENAMETOOLONG : errno));
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"iscsilab\">\n", to);
-    for (size_t i = 0; i < run_count; i++)
-        put_run(to, results, runs[i]);
+    bool is_whole = true;
+    for (size_t i = 0; i < run_count && is_whole; i++)
+        is_whole = put_run(to, results, runs[i]);
+    if (!is_whole) {
+        fclose(to);
+        remove(draft);
+        return unreadable(results, err);
+    }
     fputs("</testsuites>\n", to);
     int is_bad = ferror(to);
     if (fclose(to) != 0 || is_bad || rename(draft, path) != 0) {

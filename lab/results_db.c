@@ -146,6 +146,27 @@ static enum status prepare(struct results *results, struct error *err)
     return check_identity(results, err);
 }
 
+/* SQLite takes a file that is shorter than its header for a new one, and would overwrite it. */
+static bool is_foreign(const char *path)
+{
+    static const char magic[16] = "SQLite format 3"; /* its first bytes, with the '\0' */
+    char head[sizeof(magic)];
+    FILE *file = fopen(path, "rb");
+
+    if (!file)
+        return false; /* new, or unreadable: SQLite says which */
+    size_t bytes = fread(head, 1, sizeof(head), file);
+    fclose(file);
+    return bytes > 0 && (bytes < sizeof(head) || memcmp(head, magic, sizeof(head)) != 0);
+}
+
+static enum status refuse_foreign(const char *path, struct error *err)
+{
+    error_set(err, ERR_SYSTEM, nowhere, "'%s' is no result file of iscsilab", path);
+    error_help(err, "name another file with --db");
+    return ERR_SYSTEM;
+}
+
 /* The folder of 'path' and those above it. What cannot be made shows when the file is opened. */
 static void make_folders(const char *path)
 {
@@ -168,6 +189,9 @@ static enum status open_file(const char *path, int flags, struct results *result
         error_help(err, "name it with --db, or leave --db out for results/lab.db");
         return ERR_SYSTEM;
     }
+    struct stat about;
+    if (stat(path, &about) == 0 && S_ISREG(about.st_mode) && is_foreign(path))
+        return refuse_foreign(path, err);
     *results = (struct results){.path = mem_text(path)};
     int code = sqlite3_open_v2(path, &results->sqlite, flags, NULL);
     if (code == SQLITE_OK) {

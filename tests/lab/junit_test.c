@@ -1,6 +1,7 @@
 /* Verdicts as continuous integration reads them. */
 #include "lab/junit.h"
 
+#include "sim/core/time.h"
 #include "tests/lab/results_files.h"
 
 #include <sys/stat.h>
@@ -119,6 +120,62 @@ static void a_rule_that_was_meant_to_break_fails_nothing(void **state)
                             "  </testsuite>\n" TAIL);
 }
 
+/* An expectation with 'breaks' that was met. */
+static void put_asked_for(struct lab *lab, const char *rule, const char *subject)
+{
+    char bound[32];
+
+    snprintf(bound, sizeof(bound), "breaks %s", rule);
+    rows_put(&lab->rows, TABLE_EXPECTATION,
+             (struct value[]){V_TEXT("it breaks"), V_TEXT(subject), V_TEXT("breaks"), V_TEXT(bound),
+                              V_TEXT("broken"), V_TEXT("rule"), V_TEXT("met")});
+}
+
+static void put_broken_on(struct lab *lab, const char *rule, const char *host, const char *text)
+{
+    rows_put(&lab->rows, TABLE_BROKEN_RULE,
+             (struct value[]){V_TEXT(rule), V_INT(SECONDS(1)), V_TEXT(host), V_NULL,
+                              V_TEXT("san1.disk"), V_INT(8), V_TEXT(text)});
+}
+
+static void of_broken_rules_only_those_that_nobody_asked_for_are_told(void **state)
+{
+    struct lab *lab = *state;
+
+    put_asked_for(lab, "D1", "hv1");
+    put_asked_for(lab, "D2", "all hosts");
+    put_broken_on(lab, "D1", "hv1", "asked for");
+    put_broken_on(lab, "D1", "hv2", "not of this host");
+    put_broken_on(lab, "D2", "hv2", "asked for everywhere");
+    put_broken_on(lab, "P2", "hv1", "another rule");
+    end_run(lab, "story", "", 4);
+    expect_report(lab, HEAD "  <testsuite name=\"story\" tests=\"3\" failures=\"1\" errors=\"0\" "
+                            "time=\"0.012\">\n"
+                            "    <testcase classname=\"story\" name=\"it breaks (hv1)\"/>\n"
+                            "    <testcase classname=\"story\" name=\"it breaks (all hosts)\"/>\n"
+                            "    <testcase classname=\"story\" name=\"data safety and protocol\">\n"
+                            "      <failure message=\"D1: not of this host\"/>\n"
+                            "      <failure message=\"P2: another rule\"/>\n"
+                            "    </testcase>\n"
+                            "  </testsuite>\n" TAIL);
+}
+
+static void a_result_file_that_cannot_be_read_is_told_and_leaves_no_report(void **state)
+{
+    struct lab *lab = *state;
+    const char *path;
+    struct error err = {.text = ""};
+
+    end_run(lab, "story", "", 0);
+    assert_int_equal(sqlite3_exec(lab->results.sqlite, "DROP TABLE broken_rule", NULL, NULL, NULL),
+                     SQLITE_OK);
+    path = folder_file(&lab->folder, "report.xml");
+    assert_int_equal(junit_write(&lab->results, lab->runs, lab->run_count, path, &err), ERR_SYSTEM);
+    assert_non_null(strstr(err.text, "cannot read the result file"));
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_not_equal(access(folder_file(&lab->folder, "report.xml.part"), F_OK), 0);
+}
+
 static void no_verdict_is_an_error_and_no_failure(void **state)
 {
     struct lab *lab = *state;
@@ -197,6 +254,8 @@ int main(void)
         STORY(each_expectation_is_a_case_and_the_rules_are_one),
         STORY(a_broken_rule_fails_the_case_of_the_rules),
         STORY(a_rule_that_was_meant_to_break_fails_nothing),
+        STORY(of_broken_rules_only_those_that_nobody_asked_for_are_told),
+        STORY(a_result_file_that_cannot_be_read_is_told_and_leaves_no_report),
         STORY(no_verdict_is_an_error_and_no_failure),
         STORY(each_variant_is_a_suite_and_names_are_escaped),
         STORY(only_the_runs_that_are_asked_for_are_told),

@@ -378,6 +378,12 @@ static void make_short_text(const char *path)
     write_file(path, "x\n");
 }
 
+/* SQLite would take it for a file that is still to be filled. */
+static void make_one_byte(const char *path)
+{
+    write_file(path, "x");
+}
+
 static void make_long_text(const char *path)
 {
     char text[10000];
@@ -418,6 +424,7 @@ static struct refused_row {
 } refused_rows[] = {
     {"a text is left alone", make_text, "no result file of iscsilab"},
     {"a short text is left alone", make_short_text, "no result file of iscsilab"},
+    {"a file of one byte is left alone", make_one_byte, "no result file of iscsilab"},
     {"a long text is left alone", make_long_text, "no result file of iscsilab"},
     {"another program's database is left alone", make_other_database, "no result file of iscsilab"},
     {"another program's database without tables is left alone", make_empty_other_database,
