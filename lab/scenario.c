@@ -298,6 +298,16 @@ static void add_variant(struct loading *loading, size_t number)
 
 /* ---- All variants ---- */
 
+/* --set pins what 'vary' would vary: one run with that value, and no other silently in its place.
+ */
+static bool is_set_by_hand(const struct loading *loading, const char *key)
+{
+    for (size_t i = 0; i < loading->override_count; i++)
+        if (loading->override_paths[i] && strcmp(loading->override_paths[i]->text, key) == 0)
+            return true;
+    return false;
+}
+
 static void read_axes(struct loading *loading)
 {
     struct errors *errors = loading->errors;
@@ -314,7 +324,8 @@ static void read_axes(struct loading *loading)
                        "write '%.60s: [VALUE, VALUE]'", values->key->text);
             continue;
         }
-        if (override_root(values->key, errors) == OVERRIDE_NOTHING)
+        if (override_root(values->key, errors) == OVERRIDE_NOTHING ||
+            is_set_by_hand(loading, values->key->text))
             continue;
         loading->variant_count *= values->child_count;
         if (loading->axis_count == AXES_MOST || loading->variant_count > VARIANTS_MOST) {

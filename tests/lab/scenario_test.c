@@ -284,6 +284,30 @@ static void vary_makes_one_scenario_per_combination(void **state)
     free(text);
 }
 
+static void what_is_set_by_hand_is_not_varied(void **state)
+{
+    static const char *const overrides[] = {"seed=7"};
+    char *text = replaced(good_scenario, "run-for: 100 s",
+                          "run-for: 100 s\n"
+                          "vary:\n"
+                          "  hosts.*.multipath.policy: [round-robin, fail-over-only]\n"
+                          "  seed: [1, 2, 3]");
+    struct test_reader reader = test_reader_of(good_topology, text);
+    struct errors errors;
+    (void)state;
+
+    errors_init(&errors);
+    struct scenario_set *set = scenario_load("s.yaml", overrides, 1, &reader.reader, &errors);
+    assert_non_null(set);
+    errors_fini(&errors);
+    assert_int_equal(set->scenario_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(set->scenarios[i]->seed, 7);
+    assert_string_equal(set->scenarios[0]->variant, "hosts.*.multipath.policy=round-robin");
+    scenario_free(set);
+    free(text);
+}
+
 static void a_planted_bug_is_named_by_its_rule(void **state)
 {
     (void)state;
@@ -361,6 +385,7 @@ int main(void)
     TEST(expectations_know_ratios_percentiles_and_reasons);
     TEST(overrides_change_topology_and_scenario);
     TEST(vary_makes_one_scenario_per_combination);
+    TEST(what_is_set_by_hand_is_not_varied);
     TEST(a_planted_bug_is_named_by_its_rule);
     TEST(every_inverse_verb_undoes_the_one_before_it);
     TEST_ROWS(shipped, the_shipped_ones_are_flawless);
