@@ -273,10 +273,10 @@ static struct change_row refused[] = {
      "   12 |   - {name: no errors, measure: io-error, of: each host, exactly: 0}\n"
      "      |                                ^^^^^^^^\n"
      "      = help: did you mean 'io-errors'?\n"},
-    {"a measure that is not taken yet", "measure: io-errors", "measure: retransmissions",
-     "s.yaml:12:32: error: 'retransmissions' is not measured yet\n"
-     "   12 |   - {name: no errors, measure: retransmissions, of: each host, exactly: 0}\n"
-     "      |                                ^^^^^^^^^^^^^^^\n"
+    {"a measure that is not taken yet", "measure: io-errors", "measure: registrations",
+     "s.yaml:12:32: error: 'registrations' is not measured yet\n"
+     "   12 |   - {name: no errors, measure: registrations, of: each host, exactly: 0}\n"
+     "      |                                ^^^^^^^^^^^^^\n"
      "      = help: 'iscsilab schema scenario' lists the measures that are\n"},
     {"a measure of nothing", "of: each host, ", "",
      "s.yaml:12:5: error: the measure 'io-errors' needs an 'of'\n"
