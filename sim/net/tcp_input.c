@@ -273,6 +273,7 @@ static bool input_ack(struct tcp_conn *conn, const struct tcp_segment *segment, 
     if (sn_before(conn->snd_wl1, segment->sn) ||
         (conn->snd_wl1 == segment->sn && !sn_before(segment->ack, conn->snd_wl2)))
         take_window(conn, segment);
+    conn->send.delivery.ambiguous_after_ns = now_ns - conn->rack.min_rtt_ns;
     bool has_sack = segment->sack_count > 0 && conn->has_sack;
     bool is_dsack = has_sack && has_dsack(segment);
     uint32_t had = conn->snd_una + conn->send.sacked + conn->dup_credit;

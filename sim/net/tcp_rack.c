@@ -173,7 +173,6 @@ void tcp_rack_detect(struct tcp_conn *conn, int64_t now_ns)
     rack->rtt_ns = now_ns - delivery->sent_at_ns;
     rack->has_seen_reordering |= delivery->is_reordered;
     take_min_rtt(rack, rack->rtt_ns, now_ns);
-    delivery->ambiguous_after_ns = now_ns - rack->min_rtt_ns;
     if (!conn->send.oldest || (conn->send.sacked == 0 && conn->send.resent == 0 &&
                                conn->send.oldest->sent_at_ns > delivery->sent_at_ns))
         return;
@@ -254,7 +253,7 @@ void tcp_probe_acked(struct tcp_conn *conn, uint32_t ack, bool has_advanced, boo
     } else if (sn_before(rack->probe_end, ack)) { /* the probe repaired a loss */
         rack->has_probed = false;
         if (conn->recovery == TCP_OPEN)
-            tcp_cc_lost(&conn->cc, tcp_conn_flight(conn));
+            tcp_cc_lost(&conn->cc, conn->cc.cwnd);
     } else if (!has_advanced && is_bare) { /* both arrived */
         rack->has_probed = false;
     }

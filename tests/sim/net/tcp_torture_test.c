@@ -221,6 +221,17 @@ static void choose_options(struct torture *t, unsigned end)
         .fin_wait_2_ns = SECONDS(60),
         .timer_tick_ns = random_chance(r, 500000) ? MS(4) : 0,
         .timer_wheel = random_chance(r, 500000),
+        .rto_rule = random_chance(r, 500000) ? TCP_RTO_LINUX : TCP_RTO_STANDARD,
+        .rack = random_chance(r, 500000),
+        .tail_loss_probe = random_chance(r, 500000),
+        .frto = random_chance(r, 500000),
+        .undo = random_chance(r, 500000),
+        .dsack = random_chance(r, 500000),
+        .proportional_rate = random_chance(r, 500000),
+        .mtu_probe_after = (uint32_t)random_below(r, 4),
+        .mtu_probe_bytes = 500,
+        .quick_acks = (uint32_t)random_below(r, 17),
+        .slow_start_after_idle = random_chance(r, 500000),
     };
     struct tcp_conn_config config = {
         .pool = t->pool,
