@@ -10,23 +10,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What is touched to find, list and send one stands first: half of it, a cache line, is enough. */
 struct open_io {
     uint64_t io_id;
     uint32_t host;
     uint32_t disk;
+    struct open_io *next_in_bucket;
+    struct open_io *older; /* of the same disk */
+    struct open_io *younger;
     uint32_t path;    /* where it was sent last, or TRACE_NONE: it waits in the host */
     uint32_t retries; /* times sent, less one */
     uint32_t sends;
     uint32_t bytes;
-    bool is_write;
+    int64_t sent_at_ns; /* last sent; -1: never */
     int64_t planned_at_ns;
     int64_t submitted_at_ns;
-    int64_t sent_at_ns;    /* last sent; -1: never */
     struct catch *catches; /* the faults that caught it; failover.c's */
-
-    struct open_io *older; /* of the same disk */
-    struct open_io *younger;
-    struct open_io *next_in_bucket;
+    bool is_write;
 };
 
 struct open_ios;

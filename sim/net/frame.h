@@ -71,6 +71,13 @@ void frame_unref(struct frame *frame); /* NULL does nothing */
 /* A frame of its own with the same headers; the payload is shared. */
 struct frame *frame_copy(const struct frame *frame);
 
+/* It is looked at soon: with many hosts it has left the cache since it was sent. */
+static inline void frame_fetch(const struct frame *frame)
+{
+    __builtin_prefetch(frame);
+    __builtin_prefetch(frame->headers + FRAME_NETWORK_AT);
+}
+
 /* Building; only while the caller holds the one reference. */
 /* Makes it an IPv4 packet without IP options, with a transport header of 'transport_bytes' (TCP: a
  * multiple of 4), and returns that header, zeroed, for the caller to fill. Addresses, lengths and

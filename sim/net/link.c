@@ -245,8 +245,12 @@ static void arrive(struct timer *timer)
     look_at_queue(link);
     struct frame *frame = take_first(link);
 
-    if (link->count > link->handed)
-        clock_arm(link->wire->clock, timer, slot_at(link, link->handed)->arrival_ns);
+    if (link->count > link->handed) {
+        const struct link_slot *next = slot_at(link, link->handed);
+
+        clock_arm(link->wire->clock, timer, next->arrival_ns);
+        frame_fetch(next->frame);
+    }
     if (impair_is_none(&link->impair))
         deliver(link, frame);
     else
