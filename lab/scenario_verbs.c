@@ -371,7 +371,7 @@ static void read_argument(const struct topology *topology, enum step_argument ar
         read_direction(topology, node, step, errors);
         break;
     case ARG_BOOT_TIME:
-        (void)schema_read_quantity(node, word, QUANTITY_SPAN, 0, SECONDS(86400), &to->boot_time_ns,
+        (void)schema_read_quantity(node, word, QUANTITY_SPAN, 1, SECONDS(86400), &to->boot_time_ns,
                                    errors);
         break;
     case ARG_DOWN:
