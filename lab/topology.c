@@ -128,6 +128,7 @@ static void add_nic(struct build *build, const struct node *map, const struct ni
         .transmit_queue_frames = file.transmit_queue_frames,
         .flow_control = (enum flow_control)file.flow_control,
         .cable_index = TOPOLOGY_NONE,
+        .uplink = TOPOLOGY_NONE,
     };
     snprintf(nic->name, sizeof(nic->name), "%s", map->key->text);
     snprintf(nic->full_name, sizeof(nic->full_name), "%s.%s", owner->name, nic->name);
@@ -434,6 +435,7 @@ static void build_all(struct build *build)
     add_each(build, file->switches, "switch", SWITCHES_MOST, add_switch);
     add_each(build, file->hosts, "host", HOSTS_MOST, add_hosts);
     add_each(build, file->arrays, "array", ARRAYS_MOST, add_array);
+    build_add_uplinks(build);
     if (file->hosts)
         build_add_paths(build);
     add_each(build, file->cables, "cable", CABLES_MOST, build_add_cables);

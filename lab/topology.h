@@ -94,6 +94,8 @@ struct topology_nic {
     uint32_t transmit_queue_frames;
     enum flow_control flow_control;
     uint32_t cable_index; /* TOPOLOGY_NONE: nothing is plugged in */
+    bool is_uplink;       /* of a vSwitch */
+    uint32_t uplink;      /* of a virtual NIC: the one behind whose vSwitch it is; TOPOLOGY_NONE */
 };
 
 /* One end of a cable: in a NIC, or in a port of a switch. */
@@ -223,6 +225,9 @@ struct source_pos topology_part_pos(const struct topology *topology, struct part
  * at one of the ends. */
 uint32_t topology_cross(const struct topology *topology, const struct cable_end *from,
                         const struct cable_end *to, uint32_t vlan);
+
+/* The NIC that has the cable: 'nic' itself, or the uplink of its vSwitch. */
+uint32_t topology_outlet(const struct topology *topology, uint32_t nic_index);
 
 /* The NIC by which packets from the address of 'nic' leave: another one where a weak host does not
  * bind its sessions and has an earlier NIC in that network. */

@@ -51,6 +51,9 @@ void build_print_cidr(const struct topology_nic *nic, char text[24]);
 void build_add_ports(struct build *build, struct topology_switch *sw,
                      const struct switch_file *file);
 
+/* Which NIC is the uplink of each virtual one. */
+void build_add_uplinks(struct build *build);
+
 /* All sessions of all hosts; the cables of one map. */
 void build_add_paths(struct build *build);
 void build_add_cables(struct build *build, const struct node *map);

@@ -203,14 +203,14 @@ static void check_session(struct build *build, struct joints *joints,
                           const struct topology_path *path)
 {
     const struct topology *topology = build->topology;
-    const struct topology_nic *nic = &topology->nics[path->nic_index];
+    uint32_t outlet = topology_outlet(topology, path->nic_index);
+    const struct topology_nic *nic = &topology->nics[outlet];
     const struct topology_nic *portal = &topology->nics[path->array_nic_index];
 
     if (nic->cable_index == TOPOLOGY_NONE || portal->cable_index == TOPOLOGY_NONE ||
-        set_of(joints->parents, path->nic_index) == set_of(joints->parents, path->array_nic_index))
+        set_of(joints->parents, outlet) == set_of(joints->parents, path->array_nic_index))
         return;
-    bool has_cables =
-        set_of(joints->boxes, path->nic_index) == set_of(joints->boxes, path->array_nic_index);
+    bool has_cables = set_of(joints->boxes, outlet) == set_of(joints->boxes, path->array_nic_index);
 
     error_help(node_warning(build->errors, build->nic_nodes[path->nic_index]->key,
                             "no %s from '%s' to '%s'", has_cables ? "VLAN leads" : "cables lead",
@@ -240,7 +240,8 @@ void build_check_fabric(struct build *build)
     for (uint32_t i = 0; i < topology->path_count; i++)
         check_session(build, joints, &topology->paths[i]);
     for (uint32_t i = 0; i < topology->nic_count; i++)
-        if (topology->nics[i].cable_index == TOPOLOGY_NONE)
+        if (topology->nics[i].cable_index == TOPOLOGY_NONE &&
+            topology->nics[i].uplink == TOPOLOGY_NONE)
             error_help(node_warning(build->errors, build->nic_nodes[i]->key, "no cable is in '%s'",
                                     topology->nics[i].full_name),
                        "add one under 'cables', or remove the NIC");

@@ -285,6 +285,14 @@ static bool plug(struct build *build, const struct node *at, const struct cable_
     struct topology *topology = build->topology;
     uint32_t *place = place_of(topology, end);
 
+    if (end->nic_index != TOPOLOGY_NONE && topology->nics[end->nic_index].uplink != TOPOLOGY_NONE) {
+        error_help(node_error(build->errors, at, "'%s' is a virtual NIC: no cable fits",
+                              topology->nics[end->nic_index].full_name),
+                   "plug it into its uplink, '%s'",
+                   topology->nics[topology->nics[end->nic_index].uplink].full_name);
+        return false;
+    }
+
     if (!place) {
         error_help(node_error(build->errors, at, "'%s' has not enough ports for 'count'",
                               topology->switches[end->switch_index].name),

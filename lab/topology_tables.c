@@ -223,6 +223,12 @@ static const struct field nic_fields[] = {
     FLOW_CONTROL_FIELD(struct nic_file, "honour",
                        "what it does with PAUSE (802.3x); it takes all that comes, so it never has "
                        "to ask"),
+    {.key = "behind",
+     .type = FIELD_PART,
+     NODE_MEMBER(struct nic_file, behind),
+     .about = "of a virtual NIC: the physical NIC, without an address, that is the uplink of its "
+              "vSwitch: 'nic1', or 'hv1.nic1' of another host. It needs no cable, keeps its link "
+              "when the uplink loses carrier, and gets nothing above the uplink's MTU through"},
 };
 const struct record nic_record = {
     .name = "NIC",

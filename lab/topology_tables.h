@@ -60,6 +60,7 @@ struct nic_file {
     struct mac_addr mac; /* all zero: made from the address */
     uint32_t transmit_queue_frames;
     uint32_t flow_control;
+    const struct node *behind; /* NULL: a physical NIC */
 };
 
 struct session_file {

@@ -125,6 +125,8 @@ static bool is_part_of_cable(const struct topology *topology, uint32_t cable_ind
 static bool is_on_way(struct way *way, uint32_t from_nic, uint32_t to_nic, struct part_ref part)
 {
     const struct topology *topology = way->topology;
+    from_nic = topology_outlet(topology, from_nic);
+    to_nic = topology_outlet(topology, to_nic);
     uint32_t first = topology->nics[from_nic].cable_index;
     uint32_t last = topology->nics[to_nic].cable_index;
 
@@ -153,6 +155,19 @@ static bool is_on_way(struct way *way, uint32_t from_nic, uint32_t to_nic, struc
         return is_part;
     }
     return false;
+}
+
+uint32_t topology_outlet(const struct topology *topology, uint32_t nic_index)
+{
+    uint32_t uplink = topology->nics[nic_index].uplink;
+
+    return uplink == TOPOLOGY_NONE ? nic_index : uplink;
+}
+
+/* Is it one of them, or the uplink of one? */
+static bool is_nic_of(const struct topology *topology, uint32_t nic_index, uint32_t part_index)
+{
+    return nic_index == part_index || topology_outlet(topology, nic_index) == part_index;
 }
 
 uint32_t topology_way_out(const struct topology *topology, uint32_t nic_index)
@@ -210,8 +225,9 @@ bool topology_path_uses(const struct topology *topology, uint32_t path_index, st
     case PART_ARRAY:
         return path->array_index == part.index;
     case PART_NIC:
-        return path->nic_index == part.index || path->array_nic_index == part.index ||
-               topology_way_out(topology, path->nic_index) == part.index ||
+        return is_nic_of(topology, path->nic_index, part.index) ||
+               path->array_nic_index == part.index ||
+               is_nic_of(topology, topology_way_out(topology, path->nic_index), part.index) ||
                topology_way_out(topology, path->array_nic_index) == part.index;
     case PART_PATH:
         return path_index == part.index;

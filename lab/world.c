@@ -153,6 +153,27 @@ static void add_cables(struct world *w)
     }
 }
 
+/* A vSwitch for each NIC that others are behind. */
+static void add_vswitches(struct world *w)
+{
+    const struct topology *t = w->topology;
+    struct nic **behind = mem_array(t->nic_count, sizeof(struct nic *)); /* NOLINT: pointers */
+
+    for (uint32_t uplink = 0; uplink < t->nic_count; uplink++) {
+        uint32_t count = 0;
+
+        if (!t->nics[uplink].is_uplink)
+            continue;
+        for (uint32_t i = 0; i < t->nic_count; i++)
+            if (t->nics[i].uplink == uplink)
+                behind[count++] = w->nics[i];
+        fabric_add_vswitch(w->fabric, &(struct vswitch_config){.uplink = w->nics[uplink],
+                                                               .nics = behind,
+                                                               .nic_count = count});
+    }
+    free(behind);
+}
+
 /* Disks: who they are, and who knows what is on them. */
 
 static void add_disks(struct world *w)
@@ -263,6 +284,7 @@ struct world *world_new(const struct world_options *options)
     add_switches(w);
     add_nics(w);
     add_cables(w);
+    add_vswitches(w);
     add_disks(w);
     add_arrays(w);
     add_hosts(w);

@@ -219,8 +219,9 @@ static struct ip_host *add_ip(struct world_host *h)
     for (uint32_t i = 0; i < h->topology->nic_count; i++) {
         const struct topology_nic *nic = &t->nics[h->topology->first_nic + i];
 
-        ip_host_add_address(ip, fabric_find_nic(h->options.fabric, nic->full_name), nic->address,
-                            nic->prefix_bits);
+        if (nic->prefix_bits > 0)
+            ip_host_add_address(ip, fabric_find_nic(h->options.fabric, nic->full_name),
+                                nic->address, nic->prefix_bits);
     }
     return ip;
 }

@@ -2,6 +2,7 @@
 #include "sim/net/fabric.h"
 
 #include "sim/core/mem.h"
+#include "sim/net/vswitch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct fabric {
     struct list nics;
     struct list cables;
     struct list hosts;
+    struct list vswitches;
 };
 
 static void *list_add(struct list *list, void *item)
@@ -44,6 +46,8 @@ void fabric_free(struct fabric *fabric)
     fabric->wire.tap = NULL;
     for (size_t i = 0; i < fabric->hosts.count; i++)
         ip_host_free(fabric->hosts.items[i]);
+    for (size_t i = 0; i < fabric->vswitches.count; i++)
+        vswitch_free(fabric->vswitches.items[i]);
     for (size_t i = 0; i < fabric->nics.count; i++)
         nic_free(fabric->nics.items[i]);
     for (size_t i = 0; i < fabric->switches.count; i++)
@@ -51,6 +55,7 @@ void fabric_free(struct fabric *fabric)
     for (size_t i = 0; i < fabric->cables.count; i++)
         cable_free(fabric->cables.items[i]);
     free(fabric->hosts.items);
+    free(fabric->vswitches.items);
     free(fabric->nics.items);
     free(fabric->switches.items);
     free(fabric->cables.items);
@@ -94,6 +99,39 @@ struct ip_host *fabric_add_host(struct fabric *fabric, const char *name,
                                 const struct ip_options *options)
 {
     return list_add(&fabric->hosts, ip_host_new(&fabric->wire, name, options));
+}
+
+#define VSWITCH_BUFFER_BYTES (16u << 20) /* memory of the host */
+#define VSWITCH_MTU_BYTES    MTU_MOST_BYTES
+
+void fabric_add_vswitch(struct fabric *fabric, const struct vswitch_config *config)
+{
+    const char *uplink = nic_name(config->uplink);
+    char name[128];
+
+    snprintf(name, sizeof(name), "%s-vswitch", uplink);
+    struct sw *sw = fabric_add_switch(
+        fabric, &(struct switch_config){.name = name,
+                                        .port_count = config->nic_count + 1,
+                                        .is_cut_through = true,
+                                        .mtu_bytes = VSWITCH_MTU_BYTES,
+                                        .port_buffer_bytes = VSWITCH_BUFFER_BYTES});
+
+    snprintf(name, sizeof(name), "%s-inner", uplink);
+    struct vswitch *vswitch =
+        list_add(&fabric->vswitches, vswitch_new(&fabric->wire, name, config->uplink));
+
+    for (uint32_t i = 0; i <= config->nic_count; i++) {
+        struct port *port = i == 0 ? &vswitch->inner : nic_port(config->nics[i - 1]);
+
+        snprintf(name, sizeof(name), "%s-wire", port->name);
+        fabric_add_cable(fabric,
+                         &(struct cable_config){
+                             .name = name,
+                             .ends = {port, switch_port(sw, i + 1)},
+                             .rate_bits_per_s = nic_port(config->uplink)->tx.config.rate_bits_per_s,
+                             .length_m = 1});
+    }
 }
 
 struct sw *fabric_find_switch(const struct fabric *fabric, const char *name)
@@ -268,6 +306,10 @@ bool fabric_check_conservation(const struct fabric *fabric, char *ret_text, size
 {
     for (size_t i = 0; i < fabric->nics.count; i++)
         if (!check_port(nic_port(fabric->nics.items[i]), ret_text, text_bytes))
+            return false;
+    for (size_t i = 0; i < fabric->vswitches.count; i++)
+        if (!check_port(&((const struct vswitch *)fabric->vswitches.items[i])->inner, ret_text,
+                        text_bytes))
             return false;
     for (size_t i = 0; i < fabric->switches.count; i++) {
         struct sw *sw = fabric->switches.items[i];

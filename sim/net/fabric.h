@@ -34,6 +34,15 @@ struct cable *fabric_add_cable(struct fabric *fabric, const struct cable_config 
 struct ip_host *fabric_add_host(struct fabric *fabric, const char *name,
                                 const struct ip_options *options);
 
+/* A virtual switch in front of 'uplink', which has its cable and no user; see vswitch.h. The NICs
+ * behind it have neither */
+struct vswitch_config {
+    struct nic *uplink;
+    struct nic *const *nics; /* borrowed for the call */
+    uint32_t nic_count;
+};
+void fabric_add_vswitch(struct fabric *fabric, const struct vswitch_config *config);
+
 /* By name; NULL: there is none. A port is "hv1.iscsi1" or "switch-1.24". */
 struct sw *fabric_find_switch(const struct fabric *fabric, const char *name);
 struct nic *fabric_find_nic(const struct fabric *fabric, const char *name);
