@@ -167,6 +167,12 @@ static void put_data(const struct plot *plot)
                    plot->paths[i]);
     }
     for (size_t i = 0; i < plot->host_count; i++)
+        put_series(plot, "errors", i,
+                   "SELECT window_at_ns, latency_window_ns, sum(errors) * 1e9 / latency_window_ns"
+                   " FROM latency JOIN run USING (run_id) WHERE run_id = ?1 AND host = ?2"
+                   " GROUP BY window_at_ns HAVING sum(errors) > 0 ORDER BY 1",
+                   plot->hosts[i]);
+    for (size_t i = 0; i < plot->host_count; i++)
         put_series(plot, "waiting", i,
                    "SELECT window_at_ns, latency_window_ns, max(oldest_waiting_ns) / 1e9 FROM"
                    " latency JOIN run USING (run_id) WHERE run_id = ?1 AND host = ?2"
@@ -218,6 +224,17 @@ static void put_mark_names(const struct plot *plot)
 
 /* Panels. */
 
+static bool has_errors(const struct plot *plot, const char *host)
+{
+    sqlite3_stmt *row =
+        query(plot, "SELECT 1 FROM latency WHERE run_id = ?1 AND host = ?2 AND errors > 0 LIMIT 1");
+
+    sqlite3_bind_text(row, 2, host, -1, SQLITE_STATIC);
+    bool is_any = sqlite3_step(row) == SQLITE_ROW;
+    sqlite3_finalize(row);
+    return is_any;
+}
+
 static void put_lines(const struct plot *plot, const char *block, char *const *names, size_t count,
                       const char *style)
 {
@@ -228,6 +245,52 @@ static void put_lines(const struct plot *plot, const char *block, char *const *n
         put_quoted(plot->to, names[i]);
     }
     fputs(count ? "\n" : "NaN notitle\n", plot->to);
+}
+
+/* Ticks at 1, 2 and 5 where the latencies keep within two decades, at 1 where there are more. */
+static void put_latency_axis(const struct plot *plot)
+{
+    static const struct {
+        const char *unit;
+        double seconds;
+    } decades[] = {{"10 us", 1e-5},  {"100 us", 1e-4}, {"1 ms", 1e-3}, {"10 ms", 1e-2},
+                   {"100 ms", 1e-1}, {"1 s", 1},       {"10 s", 10},   {"100 s", 100}};
+    sqlite3_stmt *row = query(plot, "SELECT max(p99_ns) < 100 * min(p99_ns) FROM latency"
+                                    " WHERE run_id = ? AND ios > 0 AND path <> ''");
+    bool is_narrow = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_int(row, 0) == 1;
+
+    sqlite3_finalize(row);
+    fputs("set ytics (", plot->to);
+    for (size_t i = 0; i < ARRAY_SIZE(decades); i++) {
+        const char *unit = strchr(decades[i].unit, ' ');
+        long number = strtol(decades[i].unit, NULL, 10);
+
+        fprintf(plot->to, "%s'%s' %g", i ? ", " : "", decades[i].unit, decades[i].seconds);
+        for (int step = 2; step <= 5 && is_narrow; step += 3)
+            fprintf(plot->to, ", '%ld%s' %g", number * step, unit, decades[i].seconds * step);
+    }
+    fputs(")\n", plot->to);
+}
+
+/* I/O per second of each path, and the errors of each host as crosses among them. */
+static void put_rates(const struct plot *plot)
+{
+    fputs("plot ", plot->to);
+    for (size_t i = 0; i < plot->path_count; i++) {
+        fprintf(plot->to, "$iops_%zu using 1:2 with lines lw 1.2 dt %d lc rgb '%s' title ", i,
+                i % 2 ? 2 : 1, colours[i]);
+        put_quoted(plot->to, plot->paths[i]);
+        fputs(", ", plot->to);
+    }
+    for (size_t i = 0; i < plot->host_count; i++) {
+        if (!has_errors(plot, plot->hosts[i]))
+            continue;
+        fprintf(plot->to, "$errors_%zu using 1:2 with points pt 2 ps 0.5 lc rgb '#de2d26' title ",
+                i);
+        put_quoted(plot->to, plot->hosts[i]);
+        fputs(".' errors', ", plot->to);
+    }
+    fputs("NaN notitle\n", plot->to);
 }
 
 static const char *state_colour(const char *word)
@@ -323,23 +386,21 @@ static void put_panels(const struct plot *plot)
     put_marks(plot);
     put_title(plot);
     put_mark_names(plot);
-    fputs(
-        "set tmargin at screen 0.88\nset bmargin at screen 0.67\n"
-        "set ylabel 'latency, p99'\nset logscale y\n"
-        "set ytics ('10 us' 1e-5, '100 us' 1e-4, '1 ms' 1e-3, '10 ms' 1e-2, '100 ms' 1e-1, '1 s' 1,"
-        " '10 s' 10, '100 s' 100)\n",
-        to);
+    fputs("set tmargin at screen 0.88\nset bmargin at screen 0.67\n"
+          "set ylabel 'latency, p99' offset -1,0\nset logscale y\n",
+          to);
+    put_latency_axis(plot);
     put_lines(plot, "latency", plot->paths, plot->path_count, "with linespoints pt 7 ps 0.25 lw 1");
     fprintf(to,
             "unset label\nunset logscale y\nset ytics auto\nset format y '%%g'\nset yrange [0:*]\n"
             "set tmargin at screen 0.64\nset bmargin at screen 0.47\n"
-            "set ylabel \"oldest\\nwaiting I/O (s)\"\n");
+            "set ylabel \"oldest waiting\\nI/O (s)\" offset -1.5,0\n");
     put_lines(plot, "waiting", plot->hosts, plot->host_count, "with lines lw 1.5");
-    fputs("set tmargin at screen 0.44\nset bmargin at screen 0.27\nset ylabel 'IOPS'\n"
+    fputs("set tmargin at screen 0.44\nset bmargin at screen 0.27\nset ylabel 'IOPS' offset -1,0\n"
           "set logscale y\nset yrange [1:*]\nset ytics (1, 10, 100, '1 k' 1000, '10 k' 10000,"
           " '100 k' 100000)\n",
           to);
-    put_lines(plot, "iops", plot->paths, plot->path_count, "with lines lw 1.2");
+    put_rates(plot);
     fputs("set tmargin at screen 0.24\nset bmargin at screen 0.08\nset ylabel 'path state'"
           " offset -4,0\nset format x '%g'\nset xlabel 'simulated time (s)' offset 0,0.3\n",
           to);

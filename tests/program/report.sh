@@ -10,6 +10,12 @@ says "$work/out" "$png"
 says "$work/plots/run-1-timeline.svg" '</svg>'
 says "$work/plots/run-1-timeline.svg" 'switch-1-dies'
 says "$work/plots/run-1-timeline.svg" 'hv1.iscsi1'
+
+# I/O errors are in the picture where there are some.
+if grep -q 'errors' "$work/plots/run-1-timeline.svg"; then fail "errors are drawn that nobody had"; fi
+expect 0 "$ISCSILAB" run scenarios/all-paths-lost-long.yaml --db "$work/errors.db"
+expect 0 "$ISCSILAB" report --db "$work/errors.db" --out "$work/errors"
+says "$work/errors/run-1-timeline.svg" 'hv1 errors'
 expect 3 "$ISCSILAB" report --db "$work/lab.db" --run 77 --out "$work/plots"
 expect 2 "$ISCSILAB" report --run zero
 done_with report
