@@ -39,7 +39,7 @@ enum load_pattern {
 
 #define LOAD_REWRITE_PLACES 16u
 #define LOAD_AREA_BYTES     ((uint64_t)64 << 20) /* default */
-#define LOAD_QUEUE          1024u                /* default */
+#define LOAD_QUEUE          65536u               /* default; that of scenario files, too */
 #define LOAD_ERROR_PAUSE_NS MS(100)              /* default */
 #define LOAD_MOST           64u                  /* loads per host */
 #define LOAD_MOST_IO_BYTES  (16u << 20)

@@ -53,6 +53,7 @@ static void resolves_what_the_file_says(void **state)
     assert_int_equal(work->io_bytes, 8192);
     assert_int_equal(work->pattern, PATTERN_RANDOM);
     assert_int_equal(work->area_bytes, 64 << 20);
+    assert_int_equal(work->queue_limit, LOAD_QUEUE);
     assert_int_equal(work->hosts[2].area_offset_bytes, 128 << 20);
     assert_int_equal(work->rate_per_s, 500);
     assert_int_equal(work->in_flight, 0);
