@@ -356,6 +356,8 @@ void oracle_read_ends(struct oracle *oracle, struct oracle_op *op, const struct 
         struct register_break expected;
 
         place.lba = op->lba + i;
+        if (i == 0 || place.lba % REGISTER_GROUP_BLOCKS == 0)
+            register_fetch(oracle->table, place.lba);
         enum stamp_check check = stamp_look(next_block(&cursor, block_bytes, scratch), block_bytes,
                                             oracle->options.disk_id, place.lba, &seen);
 

@@ -151,6 +151,19 @@ void register_op_ends(struct register_table *table, uint64_t number, struct regi
         *ops = op->next;
 }
 
+void register_fetch(const struct register_table *table, uint64_t number)
+{
+    const struct page *page = table->pages[number >> PAGE_SHIFT];
+    const struct block *blocks;
+
+    if (!page)
+        return;
+    blocks = &page->blocks[number & (PAGE_BLOCKS - REGISTER_GROUP_BLOCKS)];
+    __builtin_prefetch(blocks);
+    __builtin_prefetch(blocks + REGISTER_GROUP_BLOCKS / 3 + 1);
+    __builtin_prefetch(blocks + REGISTER_GROUP_BLOCKS - 1);
+}
+
 /* --- Values --- */
 
 static struct value *find_value(const struct block *block, uint64_t stamp)

@@ -61,6 +61,8 @@ void register_table_free(struct register_table *table);
 void register_op_starts(struct register_table *table, uint64_t number, struct register_op *op,
                         uint64_t when);
 void register_op_ends(struct register_table *table, uint64_t number, struct register_op *op);
+/* The blocks of the group are looked at soon. */
+void register_fetch(const struct register_table *table, uint64_t number);
 
 void register_write_starts(struct register_table *table, uint64_t number, uint64_t stamp,
                            uint64_t when);
