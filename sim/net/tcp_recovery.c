@@ -264,6 +264,10 @@ void tcp_recovery_duplicate(struct tcp_conn *conn, int64_t now_ns)
         if (conn->is_trying_new) { /* 3.1, step 3: the loss was real */
             conn->is_frto = false;
             conn->is_trying_new = false;
+            /* 2.1, step 3a: without SACK the two new segments still count as in flight, and would
+             * keep the window closed until the next timeout. */
+            if (!conn->has_sack && conn->cc.cwnd < 3 * conn->mss)
+                conn->cc.cwnd = 3 * conn->mss;
         }
         break;
     }
