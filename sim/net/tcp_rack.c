@@ -34,6 +34,7 @@ void tcp_rack_begin(struct tcp_conn *conn)
         .is_on = options->rack && conn->has_sack && is_far,
         .is_probing_tails = options->tail_loss_probe && conn->has_sack && is_far,
         .window_steps = 1,
+        .rtt_ns = conn->rto.srtt_ns,
         .min_rtt_ns = conn->rto.srtt_ns,
     };
 }

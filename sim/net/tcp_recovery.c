@@ -8,6 +8,7 @@
  * again (RFC 5681, 3.1).
  */
 #include "sim/core/bytes.h"
+#include "sim/core/time.h"
 #include "sim/net/tcp_parts.h"
 
 uint32_t tcp_pipe(const struct tcp_conn *conn)
@@ -293,6 +294,8 @@ void tcp_recovery_timed_out(struct tcp_conn *conn, int64_t now_ns)
         tcp_send_queue_forget_sacks(&conn->send);
     tcp_cc_timed_out(&conn->cc, tcp_conn_flight(conn), conn->retries == 0);
     enter(conn, TCP_LOSS_RECOVERY);
-    tcp_send_queue_mark_all_lost(&conn->send);
+    /* RFC 8985, 8: what was sent less than a round trip ago may still arrive. */
+    tcp_send_queue_mark_all_lost(&conn->send,
+                                 conn->rack.is_on ? now_ns - conn->rack.rtt_ns : TIME_NEVER);
     conn->wants |= TCP_WANT_RESEND;
 }

@@ -309,17 +309,22 @@ void tcp_send_queue_unmark_lost(struct tcp_send_queue *queue)
     queue->lost_hint = NULL;
 }
 
-void tcp_send_queue_mark_all_lost(struct tcp_send_queue *queue)
+void tcp_send_queue_mark_all_lost(struct tcp_send_queue *queue, int64_t spared_ns)
 {
     queue->lost = 0;
     queue->resent = 0;
     for (struct tcp_sent *sent = queue->first; sent; sent = sent->next) {
-        sent->marks &= (uint8_t)~TCP_SENT_RESENT;
-        if (sent->marks & TCP_SENT_SACKED)
+        if (sent->marks & TCP_SENT_SACKED) {
+            sent->marks &= (uint8_t)~TCP_SENT_RESENT;
             continue;
-        leave_time(queue, sent);
-        sent->marks |= TCP_SENT_LOST;
-        queue->lost += length(sent);
+        }
+        if (sent == queue->first || sent->sent_at_ns <= spared_ns) {
+            leave_time(queue, sent);
+            sent->marks &= (uint8_t)~TCP_SENT_RESENT;
+            sent->marks |= TCP_SENT_LOST;
+        }
+        queue->lost += sent->marks & TCP_SENT_LOST ? length(sent) : 0;
+        queue->resent += sent->marks & TCP_SENT_RESENT ? length(sent) : 0;
     }
     queue->lost_hint = queue->first;
 }

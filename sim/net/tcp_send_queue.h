@@ -118,7 +118,8 @@ void tcp_send_queue_mark_overdue(struct tcp_send_queue *queue, struct tcp_sent *
 /* Nothing was lost after all. */
 void tcp_send_queue_unmark_lost(struct tcp_send_queue *queue);
 /* After a timeout: all that the peer did not report is lost, what was sent again, too. */
-void tcp_send_queue_mark_all_lost(struct tcp_send_queue *queue);
+/* But for the first record, what was sent after 'spared_ns' keeps its marks. */
+void tcp_send_queue_mark_all_lost(struct tcp_send_queue *queue, int64_t spared_ns);
 /* IsLost() of RFC 6675, 4, for all records: 'dup_threshold' segments above one are SACKED. */
 void tcp_send_queue_mark_by_sack(struct tcp_send_queue *queue, uint32_t dup_threshold);
 /* The first record to be sent again; NULL: none. */

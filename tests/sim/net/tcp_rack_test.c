@@ -97,6 +97,19 @@ static struct row {
      "set rack true\n" OPEN "write 10000\n" TEN
      "+10ms < . seq 1 ack 1 <sack 2001-3001, sack 4001-5001, sack 6001-10001>\n"
      "> . seq 1 len 1000\n> . seq 1001 len 1000\n> . seq 3001 len 1000\n> . seq 5001 len 1000\n"},
+    {"a timeout does not take for lost what was sent less than a round trip ago",
+     "set rack true\n" OPEN "write 1000\n> . seq 1 len 1000\n"
+     "silence 195ms\n"
+     "write 1000\n> . seq 1001 len 1000\n"
+     "+5ms > . seq 1 len 1000\n"
+     "+1ms < . seq 1 ack 1001\n"
+     "silence 100ms\n"},
+    {"without RACK a timeout takes everything for lost", OPEN "write 1000\n> . seq 1 len 1000\n"
+                                                              "silence 195ms\n"
+                                                              "write 1000\n> . seq 1001 len 1000\n"
+                                                              "+5ms > . seq 1 len 1000\n"
+                                                              "+1ms < . seq 1 ack 1001\n"
+                                                              "> . seq 1001 len 1000\n"},
     /* RFC 5682: F-RTO. */
     {"an ACK of what was sent once shows that the timeout was spurious",
      TIMED_OUT "+10ms < . seq 1 ack 2001\n"
