@@ -59,7 +59,7 @@ if [ -n "${TIMERS_DOC:-}" ]; then
         echo "\`linux-6.1-dm-multipath\`, on one fabric in real time, keep connections to a peer warm; then the"
         echo "peer's switch port freezes, and both send a short segment, ten full ones, and SYNs. All times come"
         echo "from one capture and count from the last frame that was sent for the first time. A distance matches"
-        echo "within 5 % or the granularity of the kernel's timer wheel there (8^n ticks)."
+        echo "within 5 % or the granularity of the kernel's timer wheel there (8^n ticks; the first one, which begins at a send, one tick more)."
         echo
         echo "Kernel $(uname -r), HZ $hz. What it was set to; the profile takes HZ and the two of SYNs from it:"
         echo

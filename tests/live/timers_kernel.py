@@ -9,7 +9,8 @@ import sys
 import time
 
 PEER = '172.16.9.3'
-STREAMS = 3
+STREAMS = 5
+STAGGER_S = 0.0009  # they send in turn, over the phases of a tick
 MSS = 9000 - 52
 
 
@@ -43,5 +44,6 @@ while not select.select([sys.stdin], [], [], 0.02)[0]:
 time.sleep(0.05)  # what was sent last is acknowledged, or the silence is here
 for i, stream in enumerate(streams):
     stream.send(bytes(100) if i < STREAMS else bytes(10 * MSS))
+    time.sleep(STAGGER_S)
 calls = [silent_call(7009 if is_warm else 7010) for _ in range(STREAMS)]
 sys.stdin.read()

@@ -37,7 +37,8 @@
 #define WARM_NS     MS(20)
 #define MTU_BYTES   9000
 #define MSS_BYTES   (MTU_BYTES - 52) /* with timestamps */
-#define STREAMS     3u               /* of each kind */
+#define STREAMS     5u               /* of each kind */
+#define STAGGER_NS  US(900)          /* they send in turn, over the phases of a tick */
 
 enum kind { KIND_TAIL, KIND_BURST, KIND_COUNT };
 
@@ -68,7 +69,9 @@ struct peer {
     struct probe probes[KIND_COUNT * STREAMS];
     struct stream_user syn_users[2 * STREAMS];
     struct timer warm_timer;
+    struct timer send_timer;
     struct timer end_timer;
+    size_t sent; /* probes that have sent into the silence */
     int64_t seconds;
     bool is_silent;
 };
@@ -156,6 +159,17 @@ static void begin(struct peer *peer)
 
 /* Silence. */
 
+static void send_next(struct timer *timer)
+{
+    struct peer *peer = CONTAINER_OF(timer, struct peer, send_timer);
+    struct probe *probe = &peer->probes[peer->sent++];
+
+    if (probe->stream)
+        write_zeros(peer, probe->stream, probe->kind == KIND_TAIL ? 100 : 10 * MSS_BYTES);
+    if (peer->sent < ARRAY_SIZE(peer->probes))
+        clock_arm(&peer->queue.clock, timer, now_ns(peer) + STAGGER_NS);
+}
+
 static void fall_silent(struct peer *peer)
 {
     static const struct stream_user_ops syn_ops = {.on_connected = on_connected,
@@ -167,10 +181,7 @@ static void fall_silent(struct peer *peer)
     peer->is_silent = true;
     port_freeze(switch_port(peer->sw, 4), DIRECTION_OUT);
     port_freeze(switch_port(peer->sw, 4), DIRECTION_IN);
-    for (size_t i = 0; i < ARRAY_SIZE(peer->probes); i++)
-        if (peer->probes[i].stream)
-            write_zeros(peer, peer->probes[i].stream,
-                        peer->probes[i].kind == KIND_TAIL ? 100 : 10 * MSS_BYTES);
+    clock_arm(&peer->queue.clock, &peer->send_timer, now_ns(peer));
     for (size_t i = 0; i < ARRAY_SIZE(peer->syn_users); i++) {
         bool is_linear = i < STREAMS;
 
@@ -308,6 +319,7 @@ int main(int argc, char **argv)
     event_queue_init(&peer.queue);
     peer.pool = pool_new();
     timer_init(&peer.warm_timer, keep_warm);
+    timer_init(&peer.send_timer, send_next);
     timer_init(&peer.end_timer, end);
     peer.fabric = fabric_new(&peer.queue.clock, peer.pool, &peer.trace, 1);
     peer.sw = fabric_add_switch(peer.fabric, &(struct switch_config){
