@@ -481,6 +481,34 @@ static struct change_row refused[] = {
      "    2 | format: 2\n"
      "      |         ^\n"
      "      = help: this program knows format 1; a newer program may know more\n"},
+    {"an uplink with an address", "10.0.0.2/24}}", "10.0.0.2/24, behind: iscsi1}}",
+     "t.yaml:11:83: error: 'hv1.iscsi1' cannot be an uplink: it has an address\n"
+     "   11 |     nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24, behind: "
+     "iscsi1}}\n"
+     "      |                                                                                   "
+     "^^^^^^\n"
+     "      = help: an uplink is a physical NIC without 'address'\n"},
+    {"a NIC behind itself", "10.0.0.2/24}}", "10.0.0.2/24, behind: iscsi2}}",
+     "t.yaml:11:83: error: 'hv1.iscsi2' cannot be an uplink: it is the NIC itself\n"
+     "   11 |     nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24, behind: "
+     "iscsi2}}\n"
+     "      |                                                                                   "
+     "^^^^^^\n"
+     "      = help: an uplink is a physical NIC without 'address'\n"},
+    {"an uplink that is not there", "10.0.0.2/24}}", "10.0.0.2/24, behind: nic9}}",
+     "t.yaml:11:83: error: there is no NIC 'nic9' of a host\n"
+     "   11 |     nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24, behind: "
+     "nic9}}\n"
+     "      |                                                                                   "
+     "^^^^\n"
+     "      = help: write 'nic1' for one of this host, 'hv1.nic1' for one of another\n"},
+    {"an uplink that is the array's", "10.0.0.2/24}}", "10.0.0.2/24, behind: san1.port-a}}",
+     "t.yaml:11:83: error: there is no NIC 'san1.port-a' of a host\n"
+     "   11 |     nics: {iscsi1: {address: 10.0.0.1/24}, iscsi2: {address: 10.0.0.2/24, behind: "
+     "san1.port-a}}\n"
+     "      |                                                                                   "
+     "^^^^^^^^^^^\n"
+     "      = help: write 'nic1' for one of this host, 'hv1.nic1' for one of another\n"},
 };
 
 static struct change_row warned[] = {
