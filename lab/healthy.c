@@ -52,7 +52,7 @@ int64_t healthy_after_ns(const struct host_profile *profile)
         path->connect_timeout_ns,
         path->login_timeout_ns,
         path->reconnect_delay_ns,
-        path->refused_delay_ns,
+        path->refused_delay_ns ? path->refused_delay_ns : path->reconnect_delay_ns,
         SECONDS(profile->iscsi.time2wait_s),
         path->login_timeout_ns,
         mpath->path_check_interval_ns,

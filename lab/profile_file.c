@@ -235,7 +235,7 @@ static const struct field path_fields[] = {
     SPAN(struct path_rules, reconnect_delay_ns, "reconnect-delay",
          "between attempts, after a failure"),
     SPAN(struct path_rules, refused_delay_ns, "refused-delay",
-         "after a refused connect or a local error"),
+         "after a refused connect or a local error; 0 s: as 'reconnect-delay'"),
     TRUTH(struct path_rules, waits_time2wait, "waits-time-to-wait",
           "the first attempt waits for the negotiated DefaultTime2Wait"),
     SPAN(struct path_rules, nop_interval_ns, "nop-interval",

@@ -82,11 +82,11 @@ static void a_host_has_the_sum_of_its_waits_to_bring_a_path_back(void **state)
     profile.path.nop_interval_ns = SECONDS(5);
     profile.path.nop_timeout_ns = SECONDS(6);
     profile.path.command_timeout_ns = SECONDS(60); /* pings are faster */
-    profile.path.reconnect_delay_ns = SECONDS(7);
+    profile.path.reconnect_delay_ns = SECONDS(7);  /* after a refusal as well */
     profile.mpath.arrival_delay_ns = SECONDS(2);
-    assert_int_equal(healthy_after_ns(&profile), SECONDS(5 + 6 + 7 + 2 + 1));
+    assert_int_equal(healthy_after_ns(&profile), SECONDS(5 + 6 + 7 + 7 + 2 + 1));
     profile.path.nop_interval_ns = profile.path.nop_timeout_ns = 0;
-    assert_int_equal(healthy_after_ns(&profile), SECONDS(60 + 7 + 2 + 1));
+    assert_int_equal(healthy_after_ns(&profile), SECONDS(60 + 7 + 7 + 2 + 1));
 }
 
 int main(void)

@@ -48,6 +48,7 @@ static void windows_is_what_the_reference_says(void **state)
     assert_true(p->iscsi.immediate_data);
     assert_int_equal(p->path.connect_timeout_ns, SECONDS(15));
     assert_int_equal(p->path.reconnect_delay_ns, SECONDS(5));
+    assert_int_equal(p->path.refused_delay_ns, 0); /* one setting of Windows moves both */
     assert_int_equal(p->path.nop_interval_ns, 0);
     assert_int_equal(p->path.hold_ns, SECONDS(15));
     assert_int_equal(p->path.command_timeout_ns, SECONDS(60));
