@@ -90,6 +90,12 @@ const struct record profile_ip_record = {
 
 /* ---- tcp ---- */
 
+static const struct word hystarts[] = {
+    {"none", TCP_HYSTART_NONE, "slow start ends with a loss"},
+    {"linux", TCP_HYSTART_LINUX, "by trains of ACKs and by delay, as Linux' cubic"},
+    {"rfc9406", TCP_HYSTART_RFC9406, "HyStart++"},
+    {NULL, 0, NULL},
+};
 static const struct word congestions[] = {
     {"newreno", TCP_NEWRENO, "RFC 6582"}, {"cubic", TCP_CUBIC, "RFC 9438"}, {NULL, 0, NULL}};
 static const struct word rto_rules[] = {
@@ -141,6 +147,7 @@ static const struct field tcp_fields[] = {
     COUNT(struct tcp_options, quick_acks, "quick-acks", 0, 255,
           "so many do not wait when a stream begins or a duplicate came"),
     WORD(struct tcp_options, congestion, "congestion", congestions, "congestion control"),
+    WORD(struct tcp_options, hystart, "hystart", hystarts, "how slow start ends before a loss"),
     TRUTH(struct tcp_options, slow_start_after_idle, "slow-start-after-idle",
           "a window not used for a time-out starts anew (RFC 5681, 4.1)"),
     COUNT(struct tcp_options, initial_window_segments, "initial-window", 1, 100,

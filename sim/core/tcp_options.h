@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 enum tcp_congestion { TCP_NEWRENO, TCP_CUBIC };
+/* How slow start ends before a loss ends it (sim/net/tcp_hystart.h). */
+enum tcp_hystart_kind { TCP_HYSTART_NONE, TCP_HYSTART_LINUX, TCP_HYSTART_RFC9406 };
 enum tcp_link_down { TCP_LINK_DOWN_KEEP, TCP_LINK_DOWN_ABORT };
 /* How the retransmission timeout follows from the round trips: RFC 6298 with a floor under the
  * whole of it, or Linux' tcp_rtt_estimator() with a floor under the variance, in whole ticks. */
@@ -46,6 +48,7 @@ struct tcp_options {
                                       a duplicate; 0: none */
     /* Sending. */
     enum tcp_congestion congestion;
+    enum tcp_hystart_kind hystart;
     bool slow_start_after_idle;       /* RFC 5681, 4.1 */
     uint32_t initial_window_segments; /* RFC 6928: 10 */
     uint32_t send_buffer_bytes;

@@ -18,16 +18,31 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-void tcp_cc_init(struct tcp_cc *cc, enum tcp_congestion kind, uint32_t mss,
-                 uint32_t initial_window_segments)
+void tcp_cc_init(struct tcp_cc *cc, const struct tcp_options *options, uint32_t mss)
 {
     *cc = (struct tcp_cc){
         .mss = mss,
         .ssthresh = TCP_WINDOW_MOST,
-        .kind = kind,
+        .kind = options->congestion,
         .cubic = {.epoch_at_ns = TIME_NEVER},
     };
-    cc->cwnd = smaller(mss * larger(initial_window_segments, 1), TCP_WINDOW_MOST);
+    cc->cwnd = smaller(mss * larger(options->initial_window_segments, 1), TCP_WINDOW_MOST);
+    tcp_hystart_init(&cc->hystart, options->hystart);
+}
+
+void tcp_cc_round_trip(struct tcp_cc *cc, uint32_t ack, uint32_t snd_nxt, int64_t rtt_ns,
+                       int64_t now_ns)
+{
+    if (tcp_hystart_acked(&cc->hystart, cc->cwnd / cc->mss, ack, snd_nxt, rtt_ns, now_ns))
+        cc->ssthresh = cc->cwnd;
+}
+
+/* A whole segment at most per ACK and segment it covers; a quarter of that in CSS (RFC 9406). */
+static uint32_t slow_start_growth(const struct tcp_cc *cc, uint32_t acked, bool is_after_timeout)
+{
+    uint32_t growth = smaller(acked, is_after_timeout ? cc->mss : 2 * cc->mss);
+
+    return cc->hystart.is_conservative ? growth / TCP_HYSTART_CSS_DIVISOR : growth;
 }
 
 void tcp_cc_acked(struct tcp_cc *cc, uint32_t acked, bool is_after_timeout, int64_t srtt_ns,
@@ -36,7 +51,7 @@ void tcp_cc_acked(struct tcp_cc *cc, uint32_t acked, bool is_after_timeout, int6
     if (!tcp_cc_is_slow_start(cc)) {
         kinds[cc->kind]->avoid(cc, acked, srtt_ns, now_ns);
     } else {
-        cc->cwnd += smaller(acked, is_after_timeout ? cc->mss : 2 * cc->mss);
+        cc->cwnd += slow_start_growth(cc, acked, is_after_timeout);
     }
     cc->cwnd = smaller(cc->cwnd, TCP_WINDOW_MOST);
 }
@@ -46,6 +61,7 @@ void tcp_cc_lost(struct tcp_cc *cc, uint32_t flight)
     cc->ssthresh = larger(kinds[cc->kind]->reduced(cc, flight), 2 * cc->mss);
     cc->cwnd = cc->ssthresh;
     cc->carry = 0;
+    tcp_hystart_lost(&cc->hystart);
 }
 
 void tcp_cc_timed_out(struct tcp_cc *cc, uint32_t flight, bool is_first)
@@ -54,6 +70,7 @@ void tcp_cc_timed_out(struct tcp_cc *cc, uint32_t flight, bool is_first)
         cc->ssthresh = larger(kinds[cc->kind]->reduced(cc, flight), 2 * cc->mss);
     cc->cwnd = cc->mss;
     cc->carry = 0;
+    tcp_hystart_lost(&cc->hystart);
     cc->cubic.is_after_loss = false; /* RFC 9438, 4.8: K is 0 after a timeout */
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "sim/core/tcp_options.h"
+#include "sim/net/tcp_hystart.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,7 @@ struct tcp_cc {
     uint32_t carry; /* NewReno: acknowledged bytes since the window grew last */
     enum tcp_congestion kind;
     struct tcp_cubic cubic;
+    struct tcp_hystart hystart;
 };
 
 struct tcp_cc_kind {
@@ -47,12 +49,19 @@ extern const struct tcp_cc_kind tcp_newreno;
 extern const struct tcp_cc_kind tcp_cubic;
 
 /* At the handshake's end. */
-void tcp_cc_init(struct tcp_cc *cc, enum tcp_congestion kind, uint32_t mss,
-                 uint32_t initial_window_segments);
+void tcp_cc_init(struct tcp_cc *cc, const struct tcp_options *options, uint32_t mss);
 static inline bool tcp_cc_is_slow_start(const struct tcp_cc *cc)
 {
     return cc->cwnd < cc->ssthresh;
 }
+/* Before tcp_cc_acked(): 'ack' acknowledged new data of which nothing was sent twice; 'rtt_ns' as
+ * of tcp_hystart_acked(). */
+static inline bool tcp_cc_looks_at_rounds(const struct tcp_cc *cc)
+{
+    return cc->hystart.kind != TCP_HYSTART_NONE && tcp_cc_is_slow_start(cc);
+}
+void tcp_cc_round_trip(struct tcp_cc *cc, uint32_t ack, uint32_t snd_nxt, int64_t rtt_ns,
+                       int64_t now_ns);
 /* 'acked' new bytes are acknowledged outside of fast recovery. 'is_after_timeout': lost data is
  * being repaired, slow start counts one segment per ACK (RFC 3465, 2.3). */
 void tcp_cc_acked(struct tcp_cc *cc, uint32_t acked, bool is_after_timeout, int64_t srtt_ns,

@@ -63,7 +63,7 @@ void tcp_conn_init(struct tcp_conn *conn, const struct tcp_conn_config *config)
         conn->deadlines_ns[i] = TIME_NEVER;
     tcp_rto_init(&conn->rto, options);
     tcp_send_queue_init(&conn->send, config->pool);
-    tcp_cc_init(&conn->cc, options->congestion, conn->mss, options->initial_window_segments);
+    tcp_cc_init(&conn->cc, options, conn->mss);
 }
 
 void tcp_conn_fini(struct tcp_conn *conn)
@@ -166,7 +166,7 @@ void tcp_negotiate(struct tcp_conn *conn, const struct tcp_segment *syn, int64_t
     conn->mss = conn->peer_mss < conn->own_mss ? conn->peer_mss : conn->own_mss;
     if (conn->has_timestamps)
         conn->mss -= TIMESTAMPS_BYTES;
-    tcp_cc_init(&conn->cc, options->congestion, conn->mss, options->initial_window_segments);
+    tcp_cc_init(&conn->cc, options, conn->mss);
 }
 
 void tcp_conn_accept(struct tcp_conn *conn, const struct tcp_segment *syn, int64_t now_ns)

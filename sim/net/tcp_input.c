@@ -174,6 +174,9 @@ static void ack_advanced(struct tcp_conn *conn, const struct tcp_segment *segmen
                                                                        : acked.sent_at_ns));
     else if (conn->has_timestamps && segment->has_timestamps)
         sample_timestamp(conn, segment, now_ns);
+    if (tcp_cc_looks_at_rounds(&conn->cc) && !acked.covers_retransmission)
+        tcp_cc_round_trip(&conn->cc, conn->snd_una, conn->snd_nxt,
+                          acked.has_sample ? now_ns - acked.sent_at_ns : 0, now_ns);
     conn->retries = 0;
     tcp_recovery_acked(conn, segment, bytes, flight, now_ns);
 

@@ -203,7 +203,8 @@ static void cubic_returns_to_its_old_window_after_k(void **state)
     int64_t now_ns = 0;
     (void)state;
 
-    tcp_cc_init(&cc, TCP_CUBIC, 1000, 10);
+    tcp_cc_init(&cc, &(struct tcp_options){.congestion = TCP_CUBIC, .initial_window_segments = 10},
+                1000);
     cc.cwnd = 1000000;
     tcp_cc_lost(&cc, 1000000);
     tcp_cc_recovered(&cc, 1000000);
@@ -227,7 +228,9 @@ static void cubic_is_as_fast_as_reno_on_short_paths(void **state)
     int64_t rtt_ns = US(500);
     (void)state;
 
-    tcp_cc_init(&cubic, TCP_CUBIC, 1000, 10);
+    tcp_cc_init(&cubic,
+                &(struct tcp_options){.congestion = TCP_CUBIC, .initial_window_segments = 10},
+                1000);
     cubic.cwnd = 100000;
     tcp_cc_lost(&cubic, 100000);
     tcp_cc_recovered(&cubic, 100000);
@@ -243,7 +246,8 @@ static void cubic_leaves_room_when_it_lost_before_it_was_back(void **state)
     struct tcp_cc cc;
     (void)state;
 
-    tcp_cc_init(&cc, TCP_CUBIC, 1000, 10);
+    tcp_cc_init(&cc, &(struct tcp_options){.congestion = TCP_CUBIC, .initial_window_segments = 10},
+                1000);
     cc.cwnd = 1000000;
     tcp_cc_lost(&cc, 1000000);
     assert_int_equal(cc.cubic.w_max, 1000000);
@@ -258,7 +262,9 @@ static void a_pause_does_not_let_cubic_jump(void **state)
     struct tcp_cc idle;
     (void)state;
 
-    tcp_cc_init(&busy, TCP_CUBIC, 1000, 10000);
+    tcp_cc_init(&busy,
+                &(struct tcp_options){.congestion = TCP_CUBIC, .initial_window_segments = 10000},
+                1000);
     busy.cwnd = 1000000;
     tcp_cc_lost(&busy, 1000000);
     one_round_trip(&busy, MS(10), 0);
