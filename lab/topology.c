@@ -133,6 +133,10 @@ static void add_nic(struct build *build, const struct node *map, const struct ni
     snprintf(nic->name, sizeof(nic->name), "%s", map->key->text);
     snprintf(nic->full_name, sizeof(nic->full_name), "%s.%s", owner->name, nic->name);
 
+    if (owner->is_array && nic->prefix_bits == 0 && !node_get(map, "address"))
+        error_help(
+            node_key_error(build->errors, map, "'%s' of an array has no address", nic->full_name),
+            "each NIC of an array is a portal: 'address: 172.16.0.51/24'");
     if (nic->prefix_bits > 0) {
         uint32_t mask = UINT32_MAX >> nic->prefix_bits;
 

@@ -134,6 +134,15 @@ void build_add_paths(struct build *build)
         const struct node *sessions = node_get(map, "sessions");
 
         host->first_path = topology->path_count;
+        if (map && (!sessions || (sessions->kind == NODE_LIST && sessions->child_count == 0)) &&
+            strcmp(done, host->group) != 0) {
+            error_help(node_key_error(build->errors, sessions ? sessions : map,
+                                      "host '%s' has no session", host->group),
+                       "give it one per path: 'sessions: [{from: iscsi1, to: san1.port-a}]'");
+            done = host->group;
+            errors_before = build->errors->error_count;
+            continue;
+        }
         if (!sessions || sessions->kind != NODE_LIST || strcmp(done, host->group) == 0)
             continue;
         if (sessions->child_count > SESSIONS_PER_HOST_MOST) {

@@ -467,10 +467,20 @@ static struct change_row refused[] = {
     {"a host with a count twice, of which one has more NICs", "  kvm:\n",
      "  kvm:\n    profile: windows-server-2022\n"
      "    nics: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}, iscsi1: {}}\n  kvm:\n",
+     "t.yaml:14:3: error: host 'kvm' has no session\n"
+     "   14 |   kvm:\n"
+     "      |   ^^^\n"
+     "      = help: give it one per path: 'sessions: [{from: iscsi1, to: san1.port-a}]'\n"
      "t.yaml:17:3: error: 'kvm' is here twice\n"
      "   17 |   kvm:\n"
      "      |   ^^^\n"
      "      = help: it is first in line 14; keep one of them\n"},
+    {"a host without a session",
+     "sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: san1.port-b}]", "sessions: []",
+     "t.yaml:12:5: error: host 'hv1' has no session\n"
+     "   12 |     sessions: []\n"
+     "      |     ^^^^^^^^\n"
+     "      = help: give it one per path: 'sessions: [{from: iscsi1, to: san1.port-a}]'\n"},
     {"a file of another kind", "kind: topology", "kind: profile",
      "t.yaml:1:7: error: 'kind' must be 'topology', not 'profile'\n"
      "    1 | kind: profile\n"
