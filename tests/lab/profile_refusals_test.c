@@ -20,8 +20,8 @@ static struct change_row refused[] = {
     {"a profile with a word too many", "  min-rto: 20 ms ",
      "  min-rto: 20 ms\n"
      "  max-rot: 3 s",
-     "profiles/windows-server-2022.yaml:21:3: error: unknown key 'max-rot'\n"
-     "   21 |   max-rot: 3 s               # MinRto of template Datacenter (doc; Internet: 300 "
+     "profiles/windows-server-2022.yaml:22:3: error: unknown key 'max-rot'\n"
+     "   22 |   max-rot: 3 s               # MinRto of template Datacenter (doc; Internet: 300 "
      "ms)\n"
      "      |   ^^^^^^^\n"
      "      = help: did you mean 'max-rto'?\n"},
@@ -45,19 +45,19 @@ static struct change_row refused[] = {
      "   10 | kind: profile\n"
      "      | ^\n"
      "      = help: add 'path:' (timers per session)\n"
-     "profiles/windows-server-2022.yaml:63:1: error: unknown key 'pth'\n"
-     "   63 | pth:\n"
+     "profiles/windows-server-2022.yaml:78:1: error: unknown key 'pth'\n"
+     "   78 | pth:\n"
      "      | ^^^\n"
      "      = help: did you mean 'path'?\n"},
     {"time-outs that contradict each other", "  max-rto: 60 s ", "  max-rto: 10 ms ",
-     "profiles/windows-server-2022.yaml:20:12: error: 'min-rto' is longer than 'max-rto'\n"
-     "   20 |   min-rto: 20 ms                # MinRto of template Datacenter (doc; Internet: 300 "
+     "profiles/windows-server-2022.yaml:21:12: error: 'min-rto' is longer than 'max-rto'\n"
+     "   21 |   min-rto: 20 ms                # MinRto of template Datacenter (doc; Internet: 300 "
      "ms)\n"
      "      |            ^^^^^\n"
      "      = help: make one of them fit the other\n"},
     {"seconds that are not whole", "  time-to-wait: 0 s ", "  time-to-wait: 500 ms ",
-     "profiles/windows-server-2022.yaml:56:17: error: 'time-to-wait' must be whole seconds\n"
-     "   56 |   time-to-wait: 500 ms             # DefaultTime2Wait (unconfirmed)\n"
+     "profiles/windows-server-2022.yaml:71:17: error: 'time-to-wait' must be whole seconds\n"
+     "   71 |   time-to-wait: 500 ms             # DefaultTime2Wait (unconfirmed)\n"
      "      |                 ^^^^^^\n"
      "      = help: the standard's key has no finer unit\n"},
 };
