@@ -228,6 +228,9 @@ static void path_told(struct host_path *p, const struct path_event *event)
         break;
     case PATH_LOGGED_IN:
         tell_event(p, "logged in");
+        if (trace->ops->agreed)
+            trace->ops->agreed(trace, p->line.connection, false,
+                               isession_params(path_session(p->path)));
         scan_begin(&p->scan);
         break;
     case PATH_LEFT:

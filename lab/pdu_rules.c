@@ -63,20 +63,33 @@ void pdu_rules_free(struct pdu_rules *rules)
     free(rules);
 }
 
-bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
-                   struct trace_broken *ret_broken)
+static struct end *find_or_add(struct pdu_rules *rules, uint64_t connection, bool is_target_end)
 {
-    uint64_t key = pdu->connection << 1 | pdu->is_target_end;
+    uint64_t key = connection << 1 | is_target_end;
     struct end *end = find(rules, key);
-    struct pdu_break broken;
 
     if (!end) {
         end = mem_new(sizeof(*end));
         end->key = key;
-        end->watch = pdu_watch_new(rules->pool, pdu->is_target_end);
+        end->watch = pdu_watch_new(rules->pool, is_target_end);
         HASH_ADD(hh, rules->ends, key, sizeof(end->key), end);
     }
     rules->last = end;
+    return end;
+}
+
+void pdu_rules_agreed(struct pdu_rules *rules, uint64_t connection, bool is_target_end,
+                      const struct iscsi_params *params)
+{
+    pdu_watch_set_params(find_or_add(rules, connection, is_target_end)->watch, params);
+}
+
+bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
+                   struct trace_broken *ret_broken)
+{
+    struct end *end = find_or_add(rules, pdu->connection, pdu->is_target_end);
+    struct pdu_break broken;
+
     if (!pdu_watch_see(end->watch, pdu->header, pdu->is_from_target, &broken))
         return false;
     snprintf(rules->text, sizeof(rules->text), "%s end of iSCSI connection %llu: %s",

@@ -311,6 +311,12 @@ static void on_pdu(struct trace *trace, int64_t at_ns, const struct trace_pdu *p
         on_broken(trace, at_ns, &broken);
 }
 
+static void on_agreed(struct trace *trace, uint64_t connection, bool is_target_end,
+                      const struct iscsi_params *params)
+{
+    pdu_rules_agreed(recorder_of(trace)->pdu_rules, connection, is_target_end, params);
+}
+
 static void on_pdu_end(struct trace *trace, int64_t at_ns, uint64_t connection)
 {
     struct recorder *r = recorder_of(trace);
@@ -339,6 +345,7 @@ struct recorder *recorder_new(const struct recorder_options *options)
                                          .host_lost = on_host_lost,
                                          .broken = on_broken,
                                          .pdu = on_pdu,
+                                         .agreed = on_agreed,
                                          .pdu_end = on_pdu_end,
                                          .event = on_event};
     struct recorder *r = mem_new(sizeof(*r));

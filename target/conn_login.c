@@ -92,6 +92,8 @@ static void enter_full_feature(struct conn *conn, struct session *session)
     reply->pdu.login_response.tsih = session->tsih;
     reply->then = THEN_FULL_FEATURE;
     note_response(conn, reply, buf_bytes(data));
+    if (conn->target->trace->ops->agreed)
+        conn->target->trace->ops->agreed(conn->target->trace, conn->number, true, agreed);
 
     conn->cid = login->watch.cid;
     conn->params = *agreed;

@@ -86,6 +86,8 @@ struct trace_pdu {
     const uint8_t *header; /* the 48 bytes of the BHS */
 };
 
+struct iscsi_params; /* iscsi/params.h */
+
 struct trace;
 struct trace_ops {
     void (*io)(struct trace *trace, int64_t at_ns, const struct trace_io *io);
@@ -96,6 +98,10 @@ struct trace_ops {
     void (*host_lost)(struct trace *trace, int64_t at_ns, uint32_t host);
     void (*broken)(struct trace *trace, int64_t at_ns, const struct trace_broken *broken);
     void (*pdu)(struct trace *trace, int64_t at_ns, const struct trace_pdu *pdu);
+    /* One end of a connection knows what login agreed, as seen from there: its bursts and segments
+     * are watched from now on. NULL: does not matter here. */
+    void (*agreed)(struct trace *trace, uint64_t connection, bool is_target_end,
+                   const struct iscsi_params *params);
     void (*pdu_end)(struct trace *trace, int64_t at_ns, uint64_t connection); /* it is closed */
     /* An event that only the digest and the counters care for. */
     void (*event)(struct trace *trace, int64_t at_ns, const char *component, const char *what,

@@ -1,6 +1,7 @@
 /* One watch per end of each iSCSI connection: who is told of, and what is forgotten. */
 #include "lab/pdu_rules.h"
 
+#include "iscsi/params.h"
 #include "iscsi/pdu.h"
 #include "sim/core/buf.h"
 #include "tests/test.h"
@@ -98,6 +99,41 @@ static void a_connection_that_ended_is_forgotten(void **state)
 
 #define STORY(function) cmocka_unit_test_setup_teardown(function, open_lab, close_lab)
 
+/* A ping with so much data, as the initiator's end sends it on connection 7. */
+static bool long_ping(struct lab *lab, uint32_t tag, uint32_t data_bytes,
+                      struct trace_broken *ret_broken)
+{
+    struct pdu pdu = {.opcode = PDU_NOP_OUT,
+                      .is_final = true,
+                      .itt = tag,
+                      .cmd_sn = tag,
+                      .exp_stat_sn = 1,
+                      .data_bytes = data_bytes};
+    uint8_t header[PDU_HEADER_BYTES];
+
+    pdu_encode(&pdu, header);
+    return pdu_rules_see(lab->rules, &(struct trace_pdu){.connection = 7, .header = header},
+                         ret_broken);
+}
+
+/* The limits of segments and bursts are those of this login, so they are watched once it is over.
+ */
+static void what_was_agreed_is_watched_from_then_on(void **state)
+{
+    struct lab *lab = *state;
+    struct trace_broken broken = {0};
+    struct iscsi_params agreed = {.max_recv_segment_bytes = 262144,
+                                  .peer_max_recv_segment_bytes = 4096};
+
+    assert_false(long_ping(lab, 1, 4097, &broken));
+    pdu_rules_agreed(lab->rules, 7, false, &agreed);
+    pdu_rules_agreed(lab->rules, 7, true, &agreed); /* an end of which no PDU was seen yet */
+    assert_false(long_ping(lab, 2, 4096, &broken));
+    assert_true(long_ping(lab, 3, 4097, &broken));
+    assert_string_equal(broken.rule, "P3");
+    assert_non_null(strstr(broken.text, "MaxRecvDataSegmentLength is 4096"));
+}
+
 int main(void)
 {
     const struct CMUnitTest stories[] = {
@@ -105,6 +141,7 @@ int main(void)
         STORY(the_end_that_received_it_is_not_to_blame),
         STORY(each_connection_counts_by_itself),
         STORY(a_connection_that_ended_is_forgotten),
+        STORY(what_was_agreed_is_watched_from_then_on),
     };
 
     return cmocka_run_group_tests_name("lab.pdu_rules", stories, NULL, NULL);
