@@ -337,10 +337,8 @@ static struct shipped_row {
     uint32_t host_count;
     uint32_t path_count;
 } shipped[] = {
-    {"topologies/hyperv-two-switch.yaml", 2, 4},
-    {"topologies/hyperv-single-path.yaml", 2, 2},
-    {"topologies/linux-two-switch.yaml", 2, 4},
-    {"topologies/linux-two-trunks.yaml", 2, 4},
+    {"topologies/hyperv-two-switch.yaml", 2, 4}, {"topologies/hyperv-single-path.yaml", 2, 2},
+    {"topologies/linux-two-switch.yaml", 2, 4},  {"topologies/linux-two-trunks.yaml", 2, 4},
     {"topologies/linux-incast.yaml", 8, 16},
 };
 
