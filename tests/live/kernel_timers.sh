@@ -4,6 +4,17 @@
 # from one capture. The running kernel's settings are read. TIMERS_SECONDS is how long it listens: 8 for
 # the first timeouts, 80 for eight retransmissions and SYNs to 63 s. With TIMERS_DOC=FILE the table goes
 # there, too.
+# Real time on a machine that may be busy with other things: of three tries one has to match.
+if [ -z "${TIMERS_TRY:-}" ]; then
+    for try in 1 2 3; do
+        code=0
+        TIMERS_TRY=$try "$0" "$@" || code=$?
+        case $code in
+        0 | 77) exit "$code" ;;
+        esac
+    done
+    exit "$code"
+fi
 . "$SOURCE_DIR/tests/live/lib.sh" tshark
 
 seconds=${TIMERS_SECONDS:-80}
