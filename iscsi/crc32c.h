@@ -11,9 +11,12 @@
 
 struct buf;
 
+#define CRC32C_PAGE_BYTES 4096u
+
 /* Of 'data' behind what 'crc' already covers; 0: nothing yet. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t bytes);
-/* The same of a whole chain. */
+/* The same of a whole chain. Chunks of CRC32C_PAGE_BYTES that are in it as a whole remember theirs,
+ * so that a page that was sent before costs no second look. */
 uint32_t crc32c_chain(uint32_t crc, const struct buf *chain);
 
 /* The digest field, least significant byte first. */

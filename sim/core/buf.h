@@ -26,6 +26,8 @@ struct chunk {
     bool is_hashed;
     bool is_damaged; /* a fault flipped bits here: what arrives differs from what was sent */
     uint8_t size_class;
+    bool has_crc32c;
+    uint32_t crc32c; /* of all of 'data', once has_crc32c: see iscsi/crc32c.h */
     uint8_t *data;
 };
 
@@ -71,6 +73,7 @@ static inline void chunk_touch(struct chunk *chunk)
 {
     assert(chunk->refs == 1);
     chunk->is_hashed = false;
+    chunk->has_crc32c = false;
 }
 
 /* One slice of 'chunk'. Takes over the caller's reference. 'bytes' is 1 or more. */

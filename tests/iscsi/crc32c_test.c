@@ -65,10 +65,56 @@ static void a_chain_has_the_digest_of_its_bytes(void **state)
     pool_free(pool);
 }
 
+/* Pages in a chain are not added up byte by byte. */
+static void pages_in_a_chain_count_as_their_bytes(void **state)
+{
+    enum { PAGES = 3, ODD = 77 };
+    uint8_t data[ODD + PAGES * CRC32C_PAGE_BYTES + ODD];
+    struct pool *pool = pool_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 31 + i / 4096);
+    struct buf *chain = buf_copy(pool, data, ODD);
+
+    for (size_t page = 0; page < PAGES; page++)
+        chain = buf_join(chain,
+                         buf_copy(pool, data + ODD + page * CRC32C_PAGE_BYTES, CRC32C_PAGE_BYTES));
+    chain = buf_join(chain, buf_copy(pool, data + sizeof(data) - ODD, ODD));
+    for (int time = 0; time < 2; time++)
+        assert_int_equal(crc32c_chain(0, chain), crc32c(0, data, sizeof(data)));
+    for (size_t skip = 0; skip < sizeof(data); skip += 1111) {
+        struct buf *part = buf_share(chain, skip, sizeof(data) - skip);
+
+        assert_int_equal(crc32c_chain(0, part), crc32c(0, data + skip, sizeof(data) - skip));
+        buf_free(part);
+    }
+    buf_free(chain);
+    pool_free(pool);
+}
+
+static void a_page_that_changes_has_another_digest(void **state)
+{
+    uint8_t data[CRC32C_PAGE_BYTES] = {1, 2, 3};
+    struct pool *pool = pool_new();
+    struct buf *page = buf_copy(pool, data, sizeof(data));
+
+    (void)state;
+    assert_int_equal(crc32c_chain(0, page), crc32c(0, data, sizeof(data)));
+    chunk_touch(page->chunk);
+    page->chunk->data[4095] = 9;
+    data[4095] = 9;
+    assert_int_equal(crc32c_chain(0, page), crc32c(0, data, sizeof(data)));
+    buf_free(page);
+    pool_free(pool);
+}
+
 int main(void)
 {
     TEST_ROWS(rows, gives_the_digest_of_the_standard);
     TEST(covers_a_read_command_pdu);
     TEST(a_chain_has_the_digest_of_its_bytes);
+    TEST(pages_in_a_chain_count_as_their_bytes);
+    TEST(a_page_that_changes_has_another_digest);
     return TEST_RUN("iscsi.crc32c");
 }
