@@ -104,6 +104,7 @@ struct lane {
     size_t r2t_count;
     struct tag tags[MOST_TAGS];
     size_t tag_count;
+    bool is_out_of_step; /* a header was patched, or bytes were lost: who knows what was sent */
     char login_text[16384];
     size_t login_text_bytes;
 };
@@ -229,13 +230,12 @@ static inline void note_tag(struct lane *lane, uint32_t itt, uint32_t expected_b
         lane->tags[lane->tag_count++] = (struct tag){itt, expected_bytes, step};
 }
 
-/* Data moves only for commands that were sent, inside what they expect. When the steps do not know
- * what was sent (a header was patched), 'tag_count' is full. */
+/* Data moves only for commands that were sent, inside what they expect. */
 static inline void check_range(struct lane *lane, uint32_t itt, uint32_t offset, uint32_t bytes)
 {
     const struct tag *tag = find_tag(lane, itt);
 
-    if (lane->tag_count == MOST_TAGS)
+    if (lane->is_out_of_step || lane->tag_count == MOST_TAGS)
         return;
     check(tag != NULL);
     check((uint64_t)offset + bytes <= tag->expected_bytes);
@@ -422,8 +422,7 @@ static inline void lane_feed(struct lane *lane, struct buf *bytes, size_t piece)
         lane_drain(lane);
         rig_settle(rig);
     }
-    if (bytes) /* what comes next is out of step */
-        lane->tag_count = MOST_TAGS;
+    lane->is_out_of_step |= bytes != NULL;
     buf_free(bytes);
 }
 
@@ -477,7 +476,7 @@ static inline void send_pdu(struct lane *lane, const struct step *step, struct p
     pdu_encode(pdu, wire);
     if (step->patch_at < PDU_HEADER_BYTES) {
         wire[step->patch_at] = step->patch_to;
-        lane->tag_count = MOST_TAGS; /* who knows what it says now */
+        lane->is_out_of_step = true;
     }
     for (uint32_t i = 0; i < pdu->ahs_words * 4u; i++)
         wire[at++] = i < step->data_bytes ? step->data[i] : step->cdb[i & 15];
@@ -969,7 +968,7 @@ static inline void do_pdu(struct lane *lane, const struct step *step, enum step_
         pdus[action](lane, step);
         return;
     }
-    lane->tag_count = MOST_TAGS; /* these may be anything */
+    lane->is_out_of_step = true;
     if (action == DO_BYTES) {
         lane_feed(lane, buf_copy(lane->rig->pool, step->data, step->data_bytes), SIZE_MAX);
         return;
