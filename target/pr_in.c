@@ -57,8 +57,9 @@ enum task_step start_pr_report_capabilities(struct lun *lun, struct scsi_task *t
     uint8_t data[8] = {0};
 
     put_be16(data, sizeof(data));
+    data[2] = 0x08; /* SIP_C */
     if (lun->pr_record.record) {
-        data[2] = 0x01;                               /* PTPL_C */
+        data[2] |= 0x01;                              /* PTPL_C */
         data[3] = lun->reservations.persists ? 1 : 0; /* PTPL_A */
     }
     data[3] |= 0x80; /* TMV: the type mask is valid */

@@ -8,7 +8,9 @@
 #include "target/task_set.h"
 
 #define LIST_BYTES      24u
-#define MOST_LIST_BYTES (LIST_BYTES + TRANSPORT_ID_MOST_BYTES)
+#define IDS_AT          (LIST_BYTES + 4u) /* TransportIDs of REGISTER, behind their length */
+#define MOST_IDS_BYTES  8192u             /* 33 of the longest, 113 of a usual length */
+#define MOST_LIST_BYTES (IDS_AT + MOST_IDS_BYTES)
 
 #define FLAG_APTPL     0x01u
 #define FLAG_ALL_TG_PT 0x04u
@@ -25,6 +27,7 @@ struct request {
     uint64_t key;        /* RESERVATION KEY */
     uint64_t action_key; /* SERVICE ACTION RESERVATION KEY */
     bool persists;       /* APTPL, of the registering actions */
+    bool names_others;   /* SPEC_I_PT of REGISTER: more initiator ports, by TransportID */
     uint8_t list[MOST_LIST_BYTES];
     size_t list_bytes;
 };
@@ -56,16 +59,118 @@ static enum task_step changed_registrations(struct request *request)
 
 /* --- REGISTER, REGISTER AND IGNORE EXISTING KEY (5.13.7) --- */
 
-static enum task_step add_registration(struct request *request)
+static struct nexus *find_nexus(const struct device *device, const struct nexus_identity *identity)
+{
+    struct nexus *nexus = device->first_nexus;
+
+    while (nexus && !nexus_identity_equal(&nexus->identity, identity))
+        nexus = nexus->next;
+    return nexus;
+}
+
+/* One that is registered already stays as it is. False: there are too many. */
+static bool register_other(struct request *request, const struct nexus_identity *identity)
 {
     struct lun *lun = request->lun;
 
+    if (pr_find(lun, identity))
+        return true;
+    if (lun->reservations.registration_count >= PR_MOST_REGISTRATIONS)
+        return false;
+    pr_register(lun, identity, request->action_key, find_nexus(lun->device, identity));
+    return true;
+}
+
+/* A TransportID without ISID names all ports of that initiator that are known (SPC-4, 7.6.4.6). */
+static bool register_named(struct request *request, const struct nexus_identity *named)
+{
+    const struct nexus *each = request->lun->device->first_nexus;
+
+    for (; each; each = each->next) {
+        if (each->identity.relative_port_id == named->relative_port_id &&
+            strcmp(each->identity.initiator_name, named->initiator_name) == 0 &&
+            !register_other(request, &each->identity))
+            return false;
+    }
+    return true;
+}
+
+/* The TransportID at '*at', which moves behind it, with the port that the command came through.
+ * False: it is none. */
+static bool next_id(const struct request *request, size_t *at, struct nexus_identity *ret_identity,
+                    bool *ret_has_isid)
+{
+    size_t rest = request->list_bytes - *at;
+    size_t bytes = transport_id_bytes(request->list + *at, rest);
+
+    if (!transport_id_get(request->list + *at, bytes, ret_identity, ret_has_isid))
+        return false;
+    ret_identity->relative_port_id = request->nexus->identity.relative_port_id;
+    *at += bytes;
+    return true;
+}
+
+/* TASK_WAITS: they are all TransportIDs, and fill what the list says. */
+static enum task_step check_others(struct request *request)
+{
+    struct nexus_identity identity;
+    bool has_isid;
+
+    if (request->list_bytes < IDS_AT ||
+        get_be32(request->list + LIST_BYTES) != request->list_bytes - IDS_AT)
+        return task_refuse(request->task, REFUSE_LIST_LENGTH);
+    for (size_t at = IDS_AT; at < request->list_bytes;) {
+        size_t here = at;
+
+        if (!next_id(request, &at, &identity, &has_isid))
+            return task_refuse_parameter(request->task, (uint16_t)here);
+    }
+    return TASK_WAITS;
+}
+
+static bool register_others(struct request *request)
+{
+    struct nexus_identity identity;
+    bool has_isid;
+
+    for (size_t at = IDS_AT; at < request->list_bytes;) {
+        if (!next_id(request, &at, &identity, &has_isid))
+            return false;
+        if (!(has_isid ? register_other(request, &identity) : register_named(request, &identity)))
+            return false;
+    }
+    return true;
+}
+
+/* All of them or none: those that came last go again. */
+static void keep_registrations(struct lun *lun, uint32_t count)
+{
+    while (lun->reservations.registration_count > count) {
+        struct registration *last = lun->reservations.registrations;
+
+        while (last->next)
+            last = last->next;
+        pr_unregister(lun, last);
+    }
+}
+
+static enum task_step add_registration(struct request *request)
+{
+    struct lun *lun = request->lun;
+    uint32_t before = lun->reservations.registration_count;
+
     if (request->action_key == 0)
         return task_good(request->task);
-    if (lun->reservations.registration_count >= PR_MOST_REGISTRATIONS)
+    if (request->names_others && check_others(request) == TASK_DONE)
+        return TASK_DONE;
+    if (before >= PR_MOST_REGISTRATIONS)
         return task_refuse(request->task, REFUSE_REGISTRATIONS_FULL);
-    lun->reservations.persists = request->persists;
     pr_register(lun, &request->nexus->identity, request->action_key, request->nexus);
+    if (request->names_others && !register_others(request)) {
+        keep_registrations(lun, before);
+        return task_refuse(request->task, REFUSE_REGISTRATIONS_FULL);
+    }
+    lun->reservations.persists = request->persists;
     return changed_registrations(request);
 }
 
@@ -73,6 +178,8 @@ static enum task_step change_registration(struct request *request)
 {
     struct lun *lun = request->lun;
 
+    if (request->names_others) /* only for a nexus that is new (SPC-4, 5.13.7) */
+        return task_refuse_parameter(request->task, 20);
     lun->reservations.persists = request->persists;
     if (request->action_key != 0)
         request->own->key = request->action_key;
@@ -275,15 +382,6 @@ static bool has_port(const struct device *device, uint16_t relative_port_id)
     return false;
 }
 
-static struct nexus *find_nexus(const struct device *device, const struct nexus_identity *identity)
-{
-    struct nexus *nexus = device->first_nexus;
-
-    while (nexus && !nexus_identity_equal(&nexus->identity, identity))
-        nexus = nexus->next;
-    return nexus;
-}
-
 static enum task_step move_to(struct request *request, const struct nexus_identity *identity,
                               bool unregisters)
 {
@@ -308,6 +406,7 @@ static enum task_step do_register_and_move(struct request *request)
     const uint8_t *list = request->list;
     size_t id_bytes = get_be32(list + 20);
     struct nexus_identity to;
+    bool has_isid;
 
     if (lun->reservations.type == PR_NONE)
         return task_refuse_field(request->task, 1, 4);
@@ -319,7 +418,7 @@ static enum task_step do_register_and_move(struct request *request)
         return task_refuse_parameter(request->task, 18);
     if (id_bytes != request->list_bytes - LIST_BYTES)
         return task_refuse(request->task, REFUSE_LIST_LENGTH);
-    if (!transport_id_get(list + LIST_BYTES, id_bytes, &to))
+    if (!transport_id_get(list + LIST_BYTES, id_bytes, &to, &has_isid) || !has_isid)
         return task_refuse_parameter(request->task, LIST_BYTES);
     to.relative_port_id = get_be16(list + 18);
     if (nexus_identity_equal(&to, &request->own->identity))
@@ -334,36 +433,34 @@ static const struct action {
     bool checks_key; /* the nexus is registered, under the RESERVATION KEY (table 211) */
     bool has_type;   /* SCOPE and TYPE mean something */
     bool has_aptpl;
-    bool has_long_list;
+    bool has_ids;  /* SPEC_I_PT: TransportIDs behind the list */
+    bool has_move; /* the list of REGISTER AND MOVE, with its one TransportID */
 } actions[] = {
-    [SCSI_PR_REGISTER] = {do_register, .has_aptpl = true},
+    [SCSI_PR_REGISTER] = {do_register, .has_aptpl = true, .has_ids = true},
     [SCSI_PR_RESERVE] = {do_reserve, .checks_key = true, .has_type = true},
     [SCSI_PR_RELEASE] = {do_release, .checks_key = true, .has_type = true},
     [SCSI_PR_CLEAR] = {do_clear, .checks_key = true},
     [SCSI_PR_PREEMPT] = {do_preempt, .checks_key = true, .has_type = true},
     [SCSI_PR_PREEMPT_AND_ABORT] = {do_preempt_and_abort, .checks_key = true, .has_type = true},
     [SCSI_PR_REGISTER_AND_IGNORE] = {do_register_and_ignore, .has_aptpl = true},
-    [SCSI_PR_REGISTER_AND_MOVE] = {do_register_and_move, .checks_key = true, .has_long_list = true},
+    [SCSI_PR_REGISTER_AND_MOVE] = {do_register_and_move, .checks_key = true, .has_move = true},
 };
 
-/* TASK_WAITS: nothing is wrong with the flags. */
+/* TASK_WAITS: nothing is wrong with the flags, and with the length that goes with them. */
 static enum task_step check_flags(struct request *request, const struct action *action)
 {
-    uint8_t flags = request->list[20];
+    uint8_t flags = request->list[action->has_move ? 17 : 20];
+    bool has_flags = action->has_aptpl || action->has_move;
 
-    if (action->has_long_list) {
-        request->persists = request->list[17] & FLAG_APTPL;
-        if (request->persists && !request->lun->pr_record.record)
-            return task_refuse_parameter(request->task, 17);
-        return TASK_WAITS;
-    }
-    if (!action->has_aptpl)
-        return TASK_WAITS;
-    if (flags & (FLAG_SPEC_I_PT | FLAG_ALL_TG_PT))
+    request->names_others = action->has_ids && flags & FLAG_SPEC_I_PT;
+    if (request->list_bytes != LIST_BYTES && !action->has_move && !request->names_others)
+        return task_refuse(request->task, REFUSE_LIST_LENGTH);
+    if (action->has_aptpl &&
+        (flags & FLAG_ALL_TG_PT || (flags & FLAG_SPEC_I_PT && !action->has_ids)))
         return task_refuse_parameter(request->task, 20);
-    request->persists = flags & FLAG_APTPL;
+    request->persists = has_flags && flags & FLAG_APTPL;
     if (request->persists && !request->lun->pr_record.record)
-        return task_refuse_parameter(request->task, 20);
+        return task_refuse_parameter(request->task, action->has_move ? 17 : 20);
     return TASK_WAITS;
 }
 
@@ -382,7 +479,7 @@ enum task_step start_pr_out(struct lun *lun, struct scsi_task *task)
 
     task->transfer_bytes = list_bytes;
     if (list_bytes < LIST_BYTES || list_bytes > MOST_LIST_BYTES ||
-        (list_bytes != LIST_BYTES && !action->has_long_list) ||
+        (list_bytes != LIST_BYTES && !action->has_ids && !action->has_move) ||
         buf_bytes(task->data_out) < list_bytes)
         return task_refuse(task, REFUSE_LIST_LENGTH);
     buf_read(task->data_out, 0, request.list, (size_t)list_bytes);

@@ -6,7 +6,8 @@
 
 #include "sim/core/bytes.h"
 
-#define FORMAT_PORT    0x45u /* TPID FORMAT 01b, PROTOCOL IDENTIFIER 5h */
+#define FORMAT_DEVICE  0x05u /* TPID FORMAT 00b, PROTOCOL IDENTIFIER 5h */
+#define FORMAT_PORT    0x45u /* TPID FORMAT 01b */
 #define HEADER_BYTES   4u
 #define SEPARATOR      ",i,0x"
 #define SMALLEST_BYTES 24u /* ADDITIONAL LENGTH is at least 20 */
@@ -52,20 +53,40 @@ static bool parse_isid(const char *text, uint8_t ret_isid[6])
     return text[12] == '\0';
 }
 
-bool transport_id_get(const uint8_t *data, size_t bytes, struct nexus_identity *ret_identity)
+size_t transport_id_bytes(const uint8_t *data, size_t rest)
+{
+    size_t bytes = rest >= HEADER_BYTES ? HEADER_BYTES + get_be16(data + 2) : 0;
+
+    return bytes <= rest ? bytes : 0;
+}
+
+/* Names are compared in lower case (RFC 3722), as sessions have them. */
+static bool put_name(struct nexus_identity *identity, const char *name, size_t bytes)
+{
+    if (bytes == 0 || bytes >= DEVICE_NAME_BYTES)
+        return false;
+    for (size_t i = 0; i < bytes; i++)
+        identity->initiator_name[i] =
+            name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+    return true;
+}
+
+bool transport_id_get(const uint8_t *data, size_t bytes, struct nexus_identity *ret_identity,
+                      bool *ret_has_isid)
 {
     char text[TRANSPORT_ID_MOST_BYTES + 16] = {0}; /* always ends in NUL */
 
-    if (bytes < SMALLEST_BYTES || bytes > TRANSPORT_ID_MOST_BYTES || data[0] != FORMAT_PORT ||
+    if (bytes < SMALLEST_BYTES || bytes > TRANSPORT_ID_MOST_BYTES ||
+        (data[0] != FORMAT_PORT && data[0] != FORMAT_DEVICE) ||
         get_be16(data + 2) + HEADER_BYTES != bytes)
         return false;
     memcpy(text, data + HEADER_BYTES, bytes - HEADER_BYTES);
-    const char *separator = strstr(text, SEPARATOR);
-    size_t name_bytes = separator ? (size_t)(separator - text) : 0;
-
-    if (name_bytes == 0 || name_bytes >= DEVICE_NAME_BYTES)
-        return false;
     *ret_identity = (struct nexus_identity){0};
-    memcpy(ret_identity->initiator_name, text, name_bytes);
-    return parse_isid(separator + strlen(SEPARATOR), ret_identity->isid);
+    *ret_has_isid = data[0] == FORMAT_PORT;
+    if (!*ret_has_isid)
+        return put_name(ret_identity, text, strlen(text));
+    const char *separator = strstr(text, SEPARATOR);
+
+    return separator && put_name(ret_identity, text, (size_t)(separator - text)) &&
+           parse_isid(separator + strlen(SEPARATOR), ret_identity->isid);
 }

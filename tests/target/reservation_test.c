@@ -256,7 +256,8 @@ static struct list_row {
 } list_rows[] = {
     {"a list that is too short", SCSI_PR_REGISTER, 0, 16, 0, CHECK(5, 0x1a00)},
     {"a list that is too long", SCSI_PR_REGISTER, 0, 28, 0, CHECK(5, 0x1a00)},
-    {"SPEC_I_PT is not supported", SCSI_PR_REGISTER, 0, 24, 0x08, CHECK(5, 0x2600)},
+    {"SPEC_I_PT of a nexus that is registered", SCSI_PR_REGISTER, 0, 24, 0x08, CHECK(5, 0x2600)},
+    {"SPEC_I_PT with another action", SCSI_PR_REGISTER_AND_IGNORE, 0, 24, 0x08, CHECK(5, 0x2600)},
     {"ALL_TG_PT is not supported", SCSI_PR_REGISTER, 0, 24, 0x04, CHECK(5, 0x2600)},
     {"APTPL without a record", SCSI_PR_REGISTER, 0, 24, 0x01, CHECK(5, 0x2600)},
     {"a scope that is none", SCSI_PR_RESERVE, 0x15, 24, 0, CHECK(5, 0x2400)},
@@ -648,6 +649,117 @@ static void the_full_status_names_every_registrant(void **state)
     array_free(&array);
 }
 
+/* REGISTER of KEY_A with SPEC_I_PT and these TransportIDs; the lengths say what they should, plus
+ * 'lie' for their sum. */
+static uint32_t register_others(struct array *array, struct nexus *nexus, uint64_t key,
+                                const char *const *ids, size_t count, uint32_t lie)
+{
+    static uint8_t list[28 + 64 * 256];
+    uint8_t cdb[SCSI_CDB_BYTES];
+    uint32_t bytes = (uint32_t)(28 + 64 * count);
+
+    memset(list, 0, sizeof(list));
+    scsi_cdb_pr_out(cdb, SCSI_PR_REGISTER, (enum scsi_pr_type)0, bytes);
+    put_be64(list, key);
+    put_be64(list + 8, KEY_A);
+    list[20] = 0x08;
+    put_be32(list + 24, (uint32_t)(64 * count) + lie);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *id = list + 28 + 64 * i;
+
+        id[0] = strstr(ids[i], ",i,") ? 0x45 : 0x05;
+        put_be16(id + 2, 60);
+        memcpy(id + 4, ids[i], strlen(ids[i]));
+    }
+    return array_end_of(array, nexus, cdb, list, bytes);
+}
+
+static void other_ports_are_registered_by_name(void **state)
+{
+    static const char *const ids[] = {"iqn.2024-01.lab:HV9,i,0x80000000000A",
+                                      "iqn.2024-01.lab:hv9,i,0x80000000000b",
+                                      "iqn.2024-01.lab:hv9,i,0x80000000000b"};
+    struct array array;
+    struct nexus *late;
+    (void)state;
+
+    array_new(&array);
+    assert_int_equal(register_others(&array, array.a, 0, ids, 3, 0), 0);
+    assert_int_equal(device_registration_count(array.device, 0), 3); /* itself, 0Ah and 0Bh */
+    assert_int_equal(generation(&array), 1);
+    assert_int_equal(pr_out(&array, array.a, SCSI_PR_RESERVE, 6, KEY_A, 0), 0);
+    assert_int_equal(write_block(&array, array.b), CONFLICT);
+    late = device_nexus_new(array.device,
+                            &(struct nexus_config){.initiator_name = "iqn.2024-01.lab:hv9",
+                                                   .isid = {0x80, 0, 0, 0, 0, 0x0a},
+                                                   .portal_group_tag = 1});
+    array_test_unit(&array, late);
+    assert_int_equal(write_block(&array, late), 0); /* registered before it came */
+    device_nexus_free(array.device, late);
+    assert_int_equal(register_others(&array, array.a, KEY_A, ids, 1, 0), CHECK(5, 0x2600));
+    assert_int_equal(register_others(&array, array.b, 0, ids, 1, 0), 0); /* by its own port */
+    assert_int_equal(device_registration_count(array.device, 0), 5);
+    array_free(&array);
+}
+
+static void a_name_without_isid_registers_its_ports_that_are_here(void **state)
+{
+    static const char *const ids[] = {"iqn.2024-01.lab:hv2", "iqn.2024-01.lab:nobody"};
+    struct array array;
+    struct nexus *second;
+    (void)state;
+
+    array_new(&array);
+    second = device_nexus_new(array.device,
+                              &(struct nexus_config){.initiator_name = "iqn.2024-01.lab:hv2",
+                                                     .isid = {0x80, 0, 0, 0, 0, 9},
+                                                     .portal_group_tag = 1});
+    array_test_unit(&array, second);
+    assert_int_equal(register_others(&array, array.a, 0, ids, 2, 0), 0);
+    assert_int_equal(device_registration_count(array.device, 0), 2);
+    pr_out(&array, array.a, SCSI_PR_RESERVE, 5, KEY_A, 0);
+    assert_int_equal(write_block(&array, second), 0);
+    assert_int_equal(write_block(&array, array.b), CONFLICT); /* through the other port */
+    device_nexus_free(array.device, second);
+    array_free(&array);
+}
+
+static void transport_ids_that_lie_register_nobody(void **state)
+{
+    static const char *const good[] = {"iqn.2024-01.lab:hv9,i,0x80000000000a"};
+    static const char *const bad[] = {"iqn.2024-01.lab:hv9,i,0x80000000000a",
+                                      "iqn.2024-01.lab:hv9,i,0x80000000000x", ""};
+    struct array array;
+    (void)state;
+
+    array_new(&array);
+    assert_int_equal(register_others(&array, array.a, 0, good, 1, 4), CHECK(5, 0x1a00));
+    assert_int_equal(register_others(&array, array.a, 0, good, 1, (uint32_t)-64), CHECK(5, 0x1a00));
+    assert_int_equal(register_others(&array, array.a, 0, bad, 2, 0), CHECK(5, 0x2600));
+    assert_int_equal(register_others(&array, array.a, 0, bad + 2, 1, 0), CHECK(5, 0x2600));
+    assert_int_equal(register_others(&array, array.a, 0, bad, 0, 0), 0); /* none but itself */
+    assert_int_equal(device_registration_count(array.device, 0), 1);
+    array_free(&array);
+}
+
+static void an_id_that_is_longer_than_the_list_registers_nobody(void **state)
+{
+    struct array array;
+    uint8_t cdb[SCSI_CDB_BYTES];
+    uint8_t list[28 + 24] = {[20] = 0x08, [27] = 24, [28] = 0x45, [31] = 21, [32] = 'i'};
+    (void)state;
+
+    array_new(&array);
+    put_be64(list + 8, KEY_A);
+    for (unsigned length = 0; length < 65536; length += 13) {
+        put_be16(list + 30, (uint16_t)length);
+        scsi_cdb_pr_out(cdb, SCSI_PR_REGISTER, (enum scsi_pr_type)0, sizeof(list));
+        assert_int_equal(array_end_of(&array, array.a, cdb, list, sizeof(list)), CHECK(5, 0x2600));
+    }
+    assert_int_equal(device_registration_count(array.device, 0), 0);
+    array_free(&array);
+}
+
 static uint32_t move(struct array *array, struct nexus *nexus, uint64_t key, uint64_t action_key,
                      uint16_t port, const char *id, uint8_t flags)
 {
@@ -757,6 +869,10 @@ int main(void)
     TEST(keys_are_all_counted_whatever_fits);
     TEST(the_full_status_names_every_registrant);
     TEST(a_reservation_moves_to_another_nexus);
+    TEST(other_ports_are_registered_by_name);
+    TEST(a_name_without_isid_registers_its_ports_that_are_here);
+    TEST(transport_ids_that_lie_register_nobody);
+    TEST(an_id_that_is_longer_than_the_list_registers_nobody);
     TEST(the_older_reservation_and_registrations_exclude_each_other);
     TEST(registrations_are_bounded);
     return TEST_RUN("target.reservation");
