@@ -157,6 +157,16 @@ enum framer_outcome framer_next(struct framer *framer, struct pdu *ret_pdu, stru
     return FRAMER_PDU;
 }
 
+uint32_t framer_data_due(const struct framer *framer, uint32_t *ret_offset)
+{
+    uint32_t data_bytes = pdu_data_bytes(framer->header);
+
+    if (!framer->has_header || framer->in.bytes >= data_bytes)
+        return 0;
+    *ret_offset = pdu_data_offset(framer->header) + (uint32_t)framer->in.bytes;
+    return data_bytes - (uint32_t)framer->in.bytes;
+}
+
 /* Padding and data digest in a chunk of their own; NULL: neither. */
 static struct buf *encode_tail(struct pool *pool, const struct buf *data, uint32_t data_bytes,
                                bool has_digest)

@@ -99,6 +99,10 @@ static inline size_t framer_buffered(const struct framer *framer)
     return framer->in.bytes;
 }
 
+/* Bytes that the data segment under way still lacks, 0 if none is; where the next one lies in the
+ * data of its command. */
+uint32_t framer_data_due(const struct framer *framer, uint32_t *ret_offset);
+
 /* Sending. */
 struct framer_digests {
     bool header;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "sim/core/attributes.h"
+#include "sim/core/bytes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -364,6 +365,13 @@ static inline uint32_t pdu_ahs_bytes(const uint8_t header[PDU_HEADER_BYTES])
 static inline uint32_t pdu_data_bytes(const uint8_t header[PDU_HEADER_BYTES])
 {
     return (uint32_t)header[5] << 16 | (uint32_t)header[6] << 8 | header[7];
+}
+/* Where its data lies in that of the command: the Buffer Offset, or the start (11.3, 11.7). */
+static inline uint32_t pdu_data_offset(const uint8_t header[PDU_HEADER_BYTES])
+{
+    uint8_t opcode = header[0] & 0x3f;
+
+    return opcode == PDU_DATA_OUT || opcode == PDU_DATA_IN ? get_be32(header + 40) : 0;
 }
 /* Zero bytes that fill a segment up to whole words (11.2.3). */
 static inline uint32_t pdu_padding_bytes(uint32_t bytes)

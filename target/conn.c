@@ -428,6 +428,11 @@ size_t conn_room(const struct conn *conn)
     return is_listening(conn) && is_full ? 0 : CONN_FEED_BYTES; /* the deaf drop what comes */
 }
 
+uint32_t conn_data_due(const struct conn *conn, uint32_t *ret_offset)
+{
+    return is_listening(conn) ? framer_data_due(&conn->framer, ret_offset) : 0;
+}
+
 /* ---- what is taken ---- */
 
 struct buf *conn_take(struct conn *conn, size_t max_bytes, int64_t now_ns)

@@ -48,6 +48,9 @@ void conn_free(struct conn *conn, int64_t now_ns);
 
 /* How many bytes it wants now; the owner pauses reading at 0. A few more do no harm. */
 size_t conn_room(const struct conn *conn);
+/* Bytes of write data that come next, because their PDU has begun (0: none is known), and where the
+ * first of them lies in the data of its command: for stream_expect(). */
+uint32_t conn_data_due(const struct conn *conn, uint32_t *ret_offset);
 /* Bytes from the peer. Takes ownership of 'bytes'. */
 void conn_feed(struct conn *conn, struct buf *bytes, int64_t now_ns);
 /* Bytes for the peer, at most 'max_bytes', the caller's from now on; NULL: nothing to send. */

@@ -148,6 +148,17 @@ static void copy_from(struct source *source, uint8_t *to, size_t bytes)
     }
 }
 
+/* A whole page that nobody else holds: it need not be copied. */
+static bool is_page(const struct memory_store *memory, const struct source *source,
+                    const struct piece *piece)
+{
+    const struct buf *slice = source->slice;
+
+    return piece->bytes == MEMORY_PAGE_BYTES && slice && source->offset == 0 &&
+           slice->bytes == MEMORY_PAGE_BYTES && slice->chunk->bytes == MEMORY_PAGE_BYTES &&
+           slice->chunk->refs == 1 && slice->chunk->pool == memory->pool;
+}
+
 static void skip_used_slice(struct source *source)
 {
     if (source->slice && source->offset == source->slice->bytes)
@@ -169,6 +180,9 @@ static void change_pages(struct memory_store *memory, const struct store_request
 
         if (is_punch && (!*slot || piece.bytes == MEMORY_PAGE_BYTES)) {
             replace_page(memory, slot, NULL);
+        } else if (is_page(memory, &source, &piece)) {
+            replace_page(memory, slot, chunk_ref(source.slice->chunk));
+            source = (struct source){.slice = source.slice->next};
         } else {
             struct chunk *page = page_to_change(memory, slot, &piece);
 

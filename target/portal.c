@@ -10,6 +10,7 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "target/conn.h"
+#include "target/memory_store.h"
 
 /* A listening portal. */
 struct door {
@@ -140,6 +141,15 @@ static void pause_or_resume(struct line *line)
         stream_resume(line->stream);
 }
 
+static void expect_data(struct line *line)
+{
+    uint32_t offset = 0;
+    uint32_t bytes = conn_data_due(line->conn, &offset);
+
+    if (line->stream && bytes > 0)
+        stream_expect(line->stream, bytes, offset % MEMORY_PAGE_BYTES);
+}
+
 /* Deadlines move with every PDU, mostly away: the timer is moved only towards us, and finds out
  * when it fires. */
 static void arm(struct line *line)
@@ -170,6 +180,7 @@ static void drain(struct line *line)
         }
     }
     pause_or_resume(line);
+    expect_data(line);
     arm(line);
 }
 

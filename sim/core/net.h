@@ -60,6 +60,7 @@ struct stream_ops {
     void (*resume)(struct stream *stream);
     void (*close)(struct stream *stream);
     void (*abort)(struct stream *stream);
+    void (*expect)(struct stream *stream, uint32_t bytes, uint32_t page_offset); /* may be NULL */
 };
 struct stream {
     const struct stream_ops *ops;
@@ -97,6 +98,15 @@ static inline void stream_close(struct stream *stream)
 static inline void stream_abort(struct stream *stream)
 {
     stream->ops->abort(stream);
+}
+
+/* A hint, until the next on_data: 'bytes' of data come next, for pages of a store, the first of
+ * them 'page_offset' bytes into one. Who can then reads them into chunks of their own, page by
+ * page. */
+static inline void stream_expect(struct stream *stream, uint32_t bytes, uint32_t page_offset)
+{
+    if (stream->ops->expect)
+        stream->ops->expect(stream, bytes, page_offset);
 }
 
 struct tcp_options; /* sim/core/tcp_options.h */

@@ -5,6 +5,7 @@
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "sim/core/tcp_options.h"
+#include "sim/live/inbox.h"
 #include "sim/live/pacer.h"
 
 #include <arpa/inet.h>
@@ -18,8 +19,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define CHUNK_BYTES    65536u
-#define LEAST_READ     4096u         /* room in a chunk that is worth a read */
 #define READ_AT_ONCE   (256u * 1024) /* of one stream, before others get their turn */
 #define PIECES_AT_ONCE 256           /* of one writev() */
 #define ACCEPT_AT_ONCE 64
@@ -46,7 +45,8 @@ struct socket_stream {
     ev_io reader;
     ev_io writer;
     struct buf_queue out;
-    size_t head_sent; /* bytes of the first slice of 'out' that are gone */
+    size_t head_sent;               /* bytes of the first slice of 'out' that are gone */
+    struct inbox_expected expected; /* of the next read */
     bool is_connecting;
     bool is_paused;
     bool is_dirty;    /* in the list of those with something to do at the end of the round */
@@ -63,8 +63,7 @@ struct socket_net {
     struct socket_stream *streams;
     size_t stream_count;
     struct socket_stream *dirty;
-    struct chunk *chunk; /* being read into; one reference */
-    uint32_t chunk_used;
+    struct inbox inbox;
     ev_prepare prepare;
     uint64_t starved;
     int error;
@@ -253,37 +252,34 @@ static void before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
 
 /* Receiving. */
 
-static struct chunk *chunk_to_read(struct socket_net *net)
+/* Hands on what a read brought. A full read in hope of a large segment that brought none was the
+ * last of its kind. */
+static void hand_on(struct socket_stream *s, struct buf *data, bool is_full)
 {
-    if (net->chunk && net->chunk->refs == 1)
-        net->chunk_used = 0; /* nobody holds what was read before */
-    if (net->chunk && net->chunk_used == 0)
-        chunk_touch(net->chunk);
-    if (!net->chunk || CHUNK_BYTES - net->chunk_used < LEAST_READ) {
-        chunk_unref(net->chunk);
-        net->chunk = chunk_new(net->config.pool, CHUNK_BYTES);
-        net->chunk_used = 0;
-    }
-    return net->chunk;
+    bool was_bulk = s->expected.is_bulk && s->expected.due_bytes < INBOX_BULK_BYTES;
+
+    s->expected.due_bytes = 0;
+    if (was_bulk && is_full)
+        s->expected.is_bulk = false;
+    if (s->is_let_go)
+        buf_free(data); /* nobody reads it any more */
+    else
+        s->stream.user->ops->on_data(s->stream.user, data); /* may expect more */
 }
 
 /* One read. False: there is no more now, or the stream has ended. */
 static bool receive(struct socket_stream *s, size_t *ret_bytes)
 {
-    struct socket_net *net = s->net;
-    struct chunk *chunk = chunk_to_read(net);
-    size_t room = CHUNK_BYTES - net->chunk_used;
-    ssize_t got = recv(s->fd, chunk->data + net->chunk_used, room, MSG_DONTWAIT);
+    struct inbox *inbox = &s->net->inbox;
+
+    inbox_offer(inbox, &s->expected);
+    size_t room = inbox->bytes;
+    struct msghdr message = {.msg_iov = inbox->pieces, .msg_iovlen = (size_t)inbox->piece_count};
+    ssize_t got = recvmsg(s->fd, &message, MSG_DONTWAIT);
 
     if (got > 0) {
-        struct buf *data = buf_new(chunk_ref(chunk), net->chunk_used, (uint32_t)got);
-
-        net->chunk_used += (uint32_t)got;
         *ret_bytes = (size_t)got;
-        if (s->is_let_go)
-            buf_free(data); /* nobody reads it any more */
-        else
-            s->stream.user->ops->on_data(s->stream.user, data);
+        hand_on(s, inbox_take(inbox, (size_t)got), (size_t)got == room);
         return (size_t)got == room;
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -378,10 +374,21 @@ static void socket_resume(struct stream *stream)
         ev_io_start(s->net->config.loop, &s->reader);
 }
 
+static void socket_expect(struct stream *stream, uint32_t bytes, uint32_t page_offset)
+{
+    struct socket_stream *s = socket_of(stream);
+
+    s->expected.due_bytes = bytes;
+    s->expected.page_offset = page_offset % INBOX_PAGE_BYTES;
+    if (bytes >= INBOX_BULK_BYTES)
+        s->expected.is_bulk = true;
+}
+
 static void let_go(struct socket_stream *s)
 {
     s->is_let_go = true;
     s->wants_space = false;
+    s->expected = (struct inbox_expected){0};
     s->stream.user = NULL;
 }
 
@@ -415,7 +422,8 @@ static const struct stream_ops stream_ops = {.write = socket_write,
                                              .pause = socket_pause,
                                              .resume = socket_resume,
                                              .close = socket_close,
-                                             .abort = socket_abort};
+                                             .abort = socket_abort,
+                                             .expect = socket_expect};
 
 static struct sockaddr_in sockaddr_of(struct endpoint at)
 {
@@ -598,6 +606,7 @@ struct socket_net *socket_net_new(const struct socket_net_config *config)
     struct socket_net *net = mem_new(sizeof(*net));
 
     *net = (struct socket_net){.interface = {&ops}, .config = *config};
+    inbox_init(&net->inbox, config->pool);
     ev_prepare_init(&net->prepare, before_sleep);
     net->prepare.data = net;
     ev_prepare_start(config->loop, &net->prepare);
@@ -630,7 +639,7 @@ void socket_net_free(struct socket_net *net)
             socket_abort(&s->stream);
         free_stream(s);
     }
-    chunk_unref(net->chunk);
+    inbox_fini(&net->inbox);
     ev_prepare_stop(net->config.loop, &net->prepare);
     free(net);
 }

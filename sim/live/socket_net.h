@@ -4,7 +4,7 @@
  *
  * What streams queue while the loop handles one round of events leaves at its end, one system call
  * per stream, so that the answers to many commands share a segment. Bytes are read into chunks and
- * handed on as slices of them; nothing is copied.
+ * handed on as slices of them (inbox.h); nothing is copied.
  *
  * Signals to expect: none (SIGPIPE is not raised). Errors of a socket end its stream with a reason.
  */

@@ -338,6 +338,44 @@ static void a_new_limit_holds_for_the_next_header(void **state)
     end(&framer, pool);
 }
 
+/* From the end of the header to the last byte of data; with Data-Out by its Buffer Offset. */
+static void tells_what_data_is_due(void **state)
+{
+    struct pool *pool = pool_new();
+    struct framer framer;
+    struct pdu pdu = {.opcode = PDU_DATA_OUT,
+                      .is_final = true,
+                      .itt = 1,
+                      .ttt = 2,
+                      .data_out = {.buffer_offset = 65536}};
+    struct buf *bytes = framer_encode(pool, &pdu, pattern(pool, 4001), (struct framer_digests){0});
+    struct buf *data = NULL;
+    uint32_t offset = 0;
+
+    (void)state;
+    framer_init(&framer, MAX_DATA, MAX_AHS);
+    assert_int_equal(framer_data_due(&framer, &offset), 0);
+    framer_feed(&framer, buf_cut(&bytes, 47));
+    assert_int_equal(framer_next(&framer, &pdu, &data), FRAMER_NEEDS_MORE);
+    assert_int_equal(framer_data_due(&framer, &offset), 0);
+    framer_feed(&framer, buf_cut(&bytes, 1));
+    assert_int_equal(framer_next(&framer, &pdu, &data), FRAMER_NEEDS_MORE);
+    assert_int_equal(framer_data_due(&framer, &offset), 4001);
+    assert_int_equal(offset, 65536);
+    framer_feed(&framer, buf_cut(&bytes, 1001));
+    assert_int_equal(framer_next(&framer, &pdu, &data), FRAMER_NEEDS_MORE);
+    assert_int_equal(framer_data_due(&framer, &offset), 3000);
+    assert_int_equal(offset, 66537);
+    framer_feed(&framer, buf_cut(&bytes, 3000)); /* all but the padding */
+    assert_int_equal(framer_next(&framer, &pdu, &data), FRAMER_NEEDS_MORE);
+    assert_int_equal(framer_data_due(&framer, &offset), 0);
+    framer_feed(&framer, bytes);
+    assert_int_equal(framer_next(&framer, &pdu, &data), FRAMER_PDU);
+    assert_int_equal(framer_data_due(&framer, &offset), 0);
+    buf_free(data);
+    end(&framer, pool);
+}
+
 static void data_is_shared_not_copied(void **state)
 {
     struct pool *pool = pool_new();
@@ -403,6 +441,7 @@ int main(void)
     TEST(stays_bad_after_a_header_digest_error);
     TEST(digests_begin_between_two_pdus);
     TEST(a_new_limit_holds_for_the_next_header);
+    TEST(tells_what_data_is_due);
     TEST(data_is_shared_not_copied);
     TEST(any_bytes_are_safe);
     return TEST_RUN("iscsi.framer");

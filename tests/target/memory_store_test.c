@@ -1,4 +1,4 @@
-/* The store in memory: sparse, shared with its readers, one copy per write. */
+/* The store in memory: sparse, shared with its readers, at most one copy per write. */
 #include "target/memory_store.h"
 
 #include <string.h>
@@ -113,6 +113,67 @@ static void what_was_never_written_is_one_shared_page_of_zeros(void **state)
     world_free(&w);
 }
 
+static struct buf *filled(struct world *w, size_t bytes, uint8_t value)
+{
+    struct chunk *chunk = chunk_new(w->pool, bytes);
+
+    memset(chunk->data, value, bytes);
+    return buf_new(chunk, 0, (uint32_t)bytes);
+}
+
+static void a_page_that_nobody_else_holds_becomes_the_stores(void **state)
+{
+    struct world w;
+    (void)state;
+
+    world_new(&w, 1 << 20, false);
+    struct buf *page = filled(&w, MEMORY_PAGE_BYTES, 5);
+    struct buf *data = buf_join(filled(&w, 100, 4), buf_join(page, filled(&w, 50, 6)));
+    const struct chunk *given = page->chunk;
+
+    ask(&w, STORE_WRITE, MEMORY_PAGE_BYTES - 100, 100 + MEMORY_PAGE_BYTES + 50, data, false);
+    struct buf *back = read_back(&w, MEMORY_PAGE_BYTES, MEMORY_PAGE_BYTES);
+
+    assert_ptr_equal(back->chunk, given);
+    buf_free(back);
+    assert_filled(&w, MEMORY_PAGE_BYTES - 100, 100, 4);
+    assert_filled(&w, MEMORY_PAGE_BYTES, MEMORY_PAGE_BYTES, 5);
+    assert_filled(&w, 2 * MEMORY_PAGE_BYTES, 50, 6);
+    assert_filled(&w, 2 * MEMORY_PAGE_BYTES + 50, 100, 0);
+    world_free(&w);
+}
+
+static void a_page_that_its_writer_still_holds_is_copied(void **state)
+{
+    struct world w;
+    (void)state;
+
+    world_new(&w, 1 << 20, false);
+    struct buf *mine = filled(&w, MEMORY_PAGE_BYTES, 5);
+
+    ask(&w, STORE_WRITE, 0, MEMORY_PAGE_BYTES, buf_share(mine, 0, MEMORY_PAGE_BYTES), false);
+    struct buf *back = read_back(&w, 0, MEMORY_PAGE_BYTES);
+
+    assert_ptr_not_equal(back->chunk, mine->chunk);
+    assert_true(buf_equal(back, mine));
+    buf_free(back);
+    buf_free(mine);
+    world_free(&w);
+}
+
+static void a_page_that_lies_across_two_is_copied(void **state)
+{
+    struct world w;
+    (void)state;
+
+    world_new(&w, 1 << 20, false);
+    ask(&w, STORE_WRITE, 512, MEMORY_PAGE_BYTES, filled(&w, MEMORY_PAGE_BYTES, 5), false);
+    assert_filled(&w, 0, 512, 0);
+    assert_filled(&w, 512, MEMORY_PAGE_BYTES, 5);
+    assert_filled(&w, 512 + MEMORY_PAGE_BYTES, 512, 0);
+    world_free(&w);
+}
+
 static void a_read_shares_the_page_and_copies_nothing(void **state)
 {
     struct world w;
@@ -163,7 +224,7 @@ static void a_page_that_nobody_holds_is_written_in_place_and_hashed_anew(void **
     uint64_t hash = chunk_hash(before->chunk);
 
     buf_free(before);
-    write_fill(&w, 0, 4096, 0x22);
+    write_fill(&w, 0, 2048, 0x22);
     struct buf *after = read_back(&w, 0, 4096);
 
     assert_ptr_equal(after->chunk, page);
@@ -323,6 +384,9 @@ static void many_writes_to_one_page_do_not_pile_up(void **state)
 int main(void)
 {
     TEST(what_was_never_written_is_one_shared_page_of_zeros);
+    TEST(a_page_that_nobody_else_holds_becomes_the_stores);
+    TEST(a_page_that_its_writer_still_holds_is_copied);
+    TEST(a_page_that_lies_across_two_is_copied);
     TEST(a_read_shares_the_page_and_copies_nothing);
     TEST(a_write_leaves_what_a_reader_holds);
     TEST(a_page_that_nobody_holds_is_written_in_place_and_hashed_anew);

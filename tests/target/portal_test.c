@@ -8,6 +8,8 @@ struct wire {
     struct node *node;
     struct buf_queue sent;
     size_t room_bytes;
+    uint32_t expected_bytes; /* of the last hint */
+    uint32_t expected_page_offset;
     bool is_paused;
     bool is_closed;
     bool is_aborted;
@@ -43,6 +45,14 @@ static void wire_resume(struct stream *stream)
     CONTAINER_OF(stream, struct wire, stream)->is_paused = false;
 }
 
+static void wire_expect(struct stream *stream, uint32_t bytes, uint32_t page_offset)
+{
+    struct wire *wire = CONTAINER_OF(stream, struct wire, stream);
+
+    wire->expected_bytes = bytes;
+    wire->expected_page_offset = page_offset;
+}
+
 static void wire_close(struct stream *stream)
 {
     CONTAINER_OF(stream, struct wire, stream)->is_closed = true;
@@ -53,8 +63,13 @@ static void wire_abort(struct stream *stream)
     CONTAINER_OF(stream, struct wire, stream)->is_aborted = true;
 }
 
-static const struct stream_ops wire_ops = {wire_write,  wire_room,  wire_pause,
-                                           wire_resume, wire_close, wire_abort};
+static const struct stream_ops wire_ops = {.write = wire_write,
+                                           .room = wire_room,
+                                           .pause = wire_pause,
+                                           .resume = wire_resume,
+                                           .close = wire_close,
+                                           .abort = wire_abort,
+                                           .expect = wire_expect};
 
 static bool host_listen(struct net *net, struct endpoint at, const struct tcp_options *options,
                         struct acceptor *acceptor)
@@ -253,6 +268,36 @@ static void writes_no_more_than_the_stream_takes(void **state)
     setup_free(&setup);
 }
 
+static void tells_the_stream_what_data_is_due(void **state)
+{
+    static struct setup setup;
+    struct wire wire;
+    struct pdu pdu;
+    (void)state;
+
+    setup_new(&setup);
+    setup_open(&setup);
+    assert_true(wire_open(&setup, &wire, 0));
+    wire_login(&setup, &wire);
+    pdu = wire_read(&setup, 16);
+    pdu.command.is_read = false;
+    pdu.command.is_write = true;
+    scsi_transfer_build(&(struct scsi_transfer){.opcode = SCSI_WRITE_10, .blocks = 16},
+                        pdu.command.cdb);
+    struct buf *segment = buf_copy(setup.node.pool, pattern(1, 8192), 8192);
+    struct buf *bytes = framer_encode(setup.node.pool, &pdu, segment, (struct framer_digests){0});
+
+    assert_int_equal(wire.expected_bytes, 0);
+    wire.stream.user->ops->on_data(wire.stream.user, buf_cut(&bytes, 48 + 5000));
+    assert_int_equal(wire.expected_bytes, 8192 - 5000);
+    assert_int_equal(wire.expected_page_offset, 5000 - 4096);
+    wire.expected_bytes = 0;
+    wire.stream.user->ops->on_data(wire.stream.user, bytes);
+    assert_int_equal(wire.expected_bytes, 0);
+    buf_queue_clear(&wire.sent);
+    setup_free(&setup);
+}
+
 static void stops_reading_when_the_peer_does(void **state)
 {
     static struct setup setup;
@@ -397,6 +442,7 @@ int main(void)
 {
     TEST(answers_when_the_disk_has);
     TEST(writes_no_more_than_the_stream_takes);
+    TEST(tells_the_stream_what_data_is_due);
     TEST(stops_reading_when_the_peer_does);
     TEST(keeps_time_for_its_cores);
     TEST(closes_after_a_logout);

@@ -1,0 +1,119 @@
+/* Memory for what sockets bring: see inbox.h. */
+#include "sim/live/inbox.h"
+
+#include <assert.h>
+
+#define LEAST_ROOM_BYTES 4096u /* in a chunk, worth a read */
+
+static_assert(INBOX_BULK_BYTES + INBOX_REST_BYTES <= INBOX_CHUNK_BYTES, "each fits a chunk");
+static_assert(2 * INBOX_PAGE_BYTES <= INBOX_BULK_BYTES, "there is a page between head and rest");
+
+void inbox_init(struct inbox *inbox, struct pool *pool)
+{
+    *inbox = (struct inbox){.pool = pool};
+}
+
+void inbox_fini(struct inbox *inbox)
+{
+    chunk_unref(inbox->chunk);
+    while (inbox->page_count > 0)
+        chunk_unref(inbox->pages[--inbox->page_count]);
+}
+
+static void need_room(struct inbox *inbox, uint32_t bytes)
+{
+    if (inbox->chunk && inbox->chunk->refs == 1)
+        inbox->used_bytes = 0; /* nobody holds what was read before */
+    if (inbox->chunk && inbox->used_bytes == 0)
+        chunk_touch(inbox->chunk);
+    if (inbox->chunk && INBOX_CHUNK_BYTES - inbox->used_bytes >= bytes)
+        return;
+    chunk_unref(inbox->chunk);
+    inbox->chunk = chunk_new(inbox->pool, INBOX_CHUNK_BYTES);
+    inbox->used_bytes = 0;
+}
+
+static void add_piece(struct inbox *inbox, uint8_t *data, uint32_t bytes)
+{
+    if (bytes == 0)
+        return;
+    inbox->pieces[inbox->piece_count++] = (struct iovec){data, bytes};
+    inbox->bytes += bytes;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static void offer_pages(struct inbox *inbox, uint32_t due_bytes, uint32_t page_offset)
+{
+    uint32_t head_bytes = (INBOX_PAGE_BYTES - page_offset) % INBOX_PAGE_BYTES;
+    uint32_t pages = (due_bytes - head_bytes) / INBOX_PAGE_BYTES;
+    uint32_t rest_bytes = (due_bytes - head_bytes) % INBOX_PAGE_BYTES + INBOX_REST_BYTES;
+
+    if (pages > INBOX_MOST_PAGES) {
+        pages = INBOX_MOST_PAGES;
+        rest_bytes = 0;
+    }
+    need_room(inbox, head_bytes + rest_bytes);
+    inbox->head_bytes = head_bytes;
+    inbox->offered_pages = pages;
+    add_piece(inbox, inbox->chunk->data + inbox->used_bytes, head_bytes);
+    while (inbox->page_count < pages)
+        inbox->pages[inbox->page_count++] = chunk_new(inbox->pool, INBOX_PAGE_BYTES);
+    for (uint32_t i = 0; i < pages; i++) /* the last of the spare ones first, as they are taken */
+        add_piece(inbox, inbox->pages[inbox->page_count - 1 - i]->data, INBOX_PAGE_BYTES);
+    add_piece(inbox, inbox->chunk->data + inbox->used_bytes + head_bytes, rest_bytes);
+}
+
+void inbox_offer(struct inbox *inbox, const struct inbox_expected *expected)
+{
+    assert(expected->page_offset < INBOX_PAGE_BYTES);
+    inbox->piece_count = 0;
+    inbox->bytes = 0;
+    inbox->head_bytes = 0;
+    inbox->offered_pages = 0;
+    if (expected->due_bytes >= INBOX_BULK_BYTES) {
+        offer_pages(inbox, expected->due_bytes, expected->page_offset);
+        return;
+    }
+    uint32_t rest_bytes = expected->due_bytes + INBOX_REST_BYTES;
+
+    need_room(inbox, expected->is_bulk ? rest_bytes : LEAST_ROOM_BYTES);
+    add_piece(inbox, inbox->chunk->data + inbox->used_bytes,
+              expected->is_bulk ? rest_bytes : INBOX_CHUNK_BYTES - inbox->used_bytes);
+}
+
+/* The next bytes of the chunk. */
+static void take_of_chunk(struct inbox *inbox, struct buf ***end, uint32_t bytes)
+{
+    if (bytes == 0)
+        return;
+    **end = buf_new(chunk_ref(inbox->chunk), inbox->used_bytes, bytes);
+    *end = &(**end)->next;
+    inbox->used_bytes += bytes;
+}
+
+struct buf *inbox_take(struct inbox *inbox, size_t got_bytes)
+{
+    assert(got_bytes > 0);
+    assert(got_bytes <= inbox->bytes);
+    struct buf *first = NULL;
+    struct buf **end = &first;
+    uint32_t left_bytes = (uint32_t)got_bytes;
+    uint32_t head_bytes = least(left_bytes, inbox->head_bytes);
+
+    take_of_chunk(inbox, &end, head_bytes);
+    left_bytes -= head_bytes;
+    for (uint32_t i = 0; i < inbox->offered_pages && left_bytes > 0; i++) {
+        uint32_t here = least(left_bytes, INBOX_PAGE_BYTES);
+
+        *end = buf_new(inbox->pages[--inbox->page_count], 0, here);
+        end = &(*end)->next;
+        left_bytes -= here;
+    }
+    take_of_chunk(inbox, &end, left_bytes);
+    inbox->bytes = 0; /* a read is taken once */
+    return first;
+}
