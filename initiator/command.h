@@ -8,6 +8,7 @@
 #include "sim/core/buf.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SENSE_MAX_BYTES 96u /* more is cut off; fixed format needs 18 */
@@ -36,7 +37,6 @@ struct command {
     enum command_end end;
     uint8_t status; /* SAM status code */
     uint8_t sense_bytes;
-    uint8_t sense[SENSE_MAX_BYTES];
     struct buf *data_in;     /* READ: owned by whoever started it, once it is done */
     uint32_t residual_bytes; /* underflow; 0: none */
     bool is_overflow;        /* the residual is an overflow instead */
@@ -56,4 +56,8 @@ struct command {
     void *lane;              /* path: its queue (one per LUN) */
     void *disk;              /* host: the multipath disk that dispatched it; NULL: the scan */
     uint8_t path_flags;      /* path: of its own enum */
+
+    uint8_t sense[SENSE_MAX_BYTES]; /* undefined but for its first 'sense_bytes' */
 };
+/* What has to be zero in a new command: all but the sense data. */
+#define COMMAND_CLEAN_BYTES offsetof(struct command, sense)

@@ -59,7 +59,7 @@ struct host_disk *host_disk_new(struct host *host)
     return d;
 }
 
-static void tell_io(struct host_disk *d, const struct mpath_io *io, enum trace_io_step step,
+static void tell_io(struct host_disk *d, struct mpath_io *io, enum trace_io_step step,
                     uint32_t path_index)
 {
     struct trace *trace = d->host->config.trace;
@@ -142,7 +142,7 @@ static void drain_disk(struct host_disk *d)
     while (mpath_next_event(d->mpath, &event))
         disk_told(d, &event);
     while ((command = mpath_next_dispatch(d->mpath, &path_index))) {
-        const struct mpath_io *io = mpath_io_of(d->mpath, command);
+        struct mpath_io *io = mpath_io_of(d->mpath, command);
 
         if (io)
             tell_io(d, io, IO_SENT, path_index);

@@ -28,6 +28,7 @@
 #include "sim/core/trace.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define MPATH_MOST_PATHS     32u /* MSDSM: DSM_MAX_PATHS */
@@ -51,6 +52,7 @@ struct mpath_io {
     uint64_t io_id;        /* unique per host */
     uint32_t load;         /* which load of the host submitted it */
     int64_t planned_at_ns; /* latency counts from here */
+    void *memo;            /* of the listener to the trace */
 
     /* The result. A read's data is 'command.data_in', the submitter's from then on. */
     bool is_error;
@@ -58,7 +60,6 @@ struct mpath_io {
     uint32_t last_path; /* where the last attempt went; TRACE_NONE: nowhere */
 
     /* The disk's own. */
-    struct command command; /* the attempt */
     struct mpath_io *next;
     uint32_t slot; /* the path of the attempt, by list order */
     uint32_t counted_retries;
@@ -66,7 +67,9 @@ struct mpath_io {
     int64_t retries_until_ns; /* uncounted retries end here; 0: none so far */
     bool is_same_path;        /* the next attempt goes down 'slot' again */
     bool avoids_path;         /* the next attempt takes another path than 'slot', if there is one */
+    struct command command;   /* the attempt; its end is undefined in a new I/O */
 };
+#define MPATH_IO_CLEAN_BYTES (offsetof(struct mpath_io, command) + COMMAND_CLEAN_BYTES)
 
 /* What the layer below tells of a path, beside the ends of commands. */
 enum path_news {
@@ -144,5 +147,5 @@ bool disk_identity_equal(const struct disk_identity *a, const struct disk_identi
 
 /* A step of 'io' for the trace; host and disk are left to the caller. SUBMITTED when it is
  * submitted, SENT when its command is dispatched, the others with their events. */
-struct trace_io mpath_io_step(const struct mpath_io *io, enum trace_io_step step,
-                              uint32_t path_index, uint32_t block_bytes);
+struct trace_io mpath_io_step(struct mpath_io *io, enum trace_io_step step, uint32_t path_index,
+                              uint32_t block_bytes);

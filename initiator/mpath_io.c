@@ -1,6 +1,7 @@
 /* An I/O finds a path, comes back, and is tried again as the host's rules say. */
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "initiator/mpath_disk.h"
 #include "initiator/path_error.h"
@@ -92,12 +93,11 @@ static void build_command(const struct mpath *disk, struct mpath_io *io)
     struct command *command = &io->command;
     bool is_short = io->lba + io->blocks <= UINT32_MAX && io->blocks <= UINT16_MAX;
 
-    *command = (struct command){
-        .lun = disk->paths[io->slot].lun,
-        .direction = io->is_write ? DATA_WRITE : DATA_READ,
-        .bytes = io->blocks * disk->identity.block_bytes,
-        .data_out = io->data,
-    };
+    memset(command, 0, COMMAND_CLEAN_BYTES);
+    command->lun = disk->paths[io->slot].lun;
+    command->direction = io->is_write ? DATA_WRITE : DATA_READ;
+    command->bytes = io->blocks * disk->identity.block_bytes;
+    command->data_out = io->data;
     if (is_short) {
         command->cdb[0] = io->is_write ? WRITE_10 : READ_10;
         put_be32(&command->cdb[2], (uint32_t)io->lba);
@@ -372,8 +372,8 @@ void mpath_command_done(struct mpath *disk, uint32_t path_index, struct command 
     attempt_done(disk, io, now_ns);
 }
 
-struct trace_io mpath_io_step(const struct mpath_io *io, enum trace_io_step step,
-                              uint32_t path_index, uint32_t block_bytes)
+struct trace_io mpath_io_step(struct mpath_io *io, enum trace_io_step step, uint32_t path_index,
+                              uint32_t block_bytes)
 {
     return (struct trace_io){
         .step = step,
@@ -387,5 +387,6 @@ struct trace_io mpath_io_step(const struct mpath_io *io, enum trace_io_step step
         .lba = io->lba,
         .bytes = io->blocks * block_bytes,
         .planned_at_ns = io->planned_at_ns,
+        .memo = &io->memo,
     };
 }

@@ -12,8 +12,6 @@
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 
-#define MOST_BLOCK_BYTES 4096u
-#define POOL_MOST_BYTES  1024u /* of pool_take() */
 #define TEXT_BYTES       320u
 #define WRITE_TEXT_BYTES 128u
 
@@ -29,7 +27,7 @@ struct oracle *oracle_new(const struct oracle_options *options)
     struct oracle *oracle = mem_new(sizeof(*oracle));
 
     assert(options->block_bytes >= STAMP_BLOCK_LEAST);
-    assert(options->block_bytes <= MOST_BLOCK_BYTES);
+    assert(options->block_bytes <= STAMP_BLOCK_MOST);
     assert(options->block_bytes % STAMP_BLOCK_LEAST == 0);
     oracle->options = *options;
     oracle->table = register_table_new(options->pool, options->block_count);
@@ -74,27 +72,22 @@ static size_t group_count(const struct oracle_op *op)
     return (size_t)(last - first + 1);
 }
 
-/* One register_op per group of blocks. I/Os of usual size are served by the pool's small blocks,
- * larger ones by its chunks; both are recycled. */
+/* One register_op per group of blocks: the few of a small I/O stand in the operation itself. */
 static void take_ops(struct oracle *oracle, struct oracle_op *op)
 {
     size_t bytes = group_count(op) * sizeof(*op->ops);
 
     op->chunk = NULL;
-    if (bytes <= POOL_MOST_BYTES) {
-        op->ops = pool_take(oracle->options.pool, bytes);
+    op->ops = op->few;
+    if (bytes <= sizeof(op->few))
         return;
-    }
     op->chunk = chunk_new(oracle->options.pool, bytes);
     op->ops = (struct register_op *)(void *)op->chunk->data;
 }
 
-static void give_ops(struct oracle *oracle, struct oracle_op *op)
+static void give_ops(struct oracle_op *op)
 {
-    if (op->chunk)
-        chunk_unref(op->chunk);
-    else
-        pool_give(oracle->options.pool, op->ops, group_count(op) * sizeof(*op->ops));
+    chunk_unref(op->chunk);
     op->ops = NULL;
     op->chunk = NULL;
 }
@@ -165,7 +158,7 @@ void oracle_write_ends(struct oracle *oracle, struct oracle_op *op, enum write_e
             break;
         }
     }
-    give_ops(oracle, op);
+    give_ops(op);
 }
 
 void oracle_drop(struct oracle *oracle, struct oracle_op *op)
@@ -177,7 +170,7 @@ void oracle_drop(struct oracle *oracle, struct oracle_op *op)
         else
             register_read_dropped(oracle->table, op->lba + i);
     }
-    give_ops(oracle, op);
+    give_ops(op);
 }
 
 /* --- Words --- */
@@ -333,20 +326,33 @@ static const uint8_t *next_block(struct cursor *cursor, uint32_t bytes, uint8_t 
     return scratch;
 }
 
+static enum stamp_check look_at_next(const struct oracle *oracle, struct cursor *cursor,
+                                     uint64_t lba, struct stamp_seen *ret_seen)
+{
+    uint8_t scratch[STAMP_BLOCK_MOST];
+    uint32_t block_bytes = oracle->options.block_bytes;
+    uint64_t disk_id = oracle->options.disk_id;
+    struct chunk *chunk = cursor->slice->chunk;
+    const uint8_t *block = next_block(cursor, block_bytes, scratch);
+
+    if (block == scratch)
+        return stamp_look(block, block_bytes, disk_id, lba, ret_seen);
+    return stamp_look_in(chunk, (uint32_t)(block - chunk->data), block_bytes, disk_id, lba,
+                         ret_seen);
+}
+
 void oracle_read_ends(struct oracle *oracle, struct oracle_op *op, const struct buf *data,
                       uint32_t path, int64_t now_ns)
 {
-    uint32_t block_bytes = oracle->options.block_bytes;
     struct cursor cursor = {.slice = data};
     struct place place = {.op = op, .path = path, .at_ns = now_ns};
-    uint8_t scratch[MOST_BLOCK_BYTES];
 
     assert(!op->is_write);
     if (!data) {
         oracle_drop(oracle, op);
         return;
     }
-    assert(buf_bytes(data) == (size_t)op->blocks * block_bytes);
+    assert(buf_bytes(data) == (size_t)op->blocks * oracle->options.block_bytes);
     uint64_t read_start = op->ops[0].start;
 
     oracle->when++;
@@ -358,8 +364,7 @@ void oracle_read_ends(struct oracle *oracle, struct oracle_op *op, const struct 
         place.lba = op->lba + i;
         if (i == 0 || place.lba % REGISTER_GROUP_BLOCKS == 0)
             register_fetch(oracle->table, place.lba);
-        enum stamp_check check = stamp_look(next_block(&cursor, block_bytes, scratch), block_bytes,
-                                            oracle->options.disk_id, place.lba, &seen);
+        enum stamp_check check = look_at_next(oracle, &cursor, place.lba, &seen);
 
         if (check == STAMP_WRONG_PLACE || check == STAMP_TORN) {
             register_read_dropped(oracle->table, place.lba);
@@ -372,5 +377,5 @@ void oracle_read_ends(struct oracle *oracle, struct oracle_op *op, const struct 
         if (verdict != REGISTER_FINE)
             tell_order(oracle, &place, verdict, seen.stamp, &expected);
     }
-    give_ops(oracle, op);
+    give_ops(op);
 }

@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "initiator/register_check.h"
 #include "sim/core/buf.h"
 #include "sim/core/trace.h"
 
@@ -40,16 +41,19 @@ enum write_end {
     WRITE_NEVER_SENT, /* an error, and no path ever got it */
 };
 
-/* An I/O that the oracle follows; embedded in whatever follows it. */
+#define ORACLE_FEW_OPS 2u /* 4 KiB on blocks of 512 bytes, wherever it begins */
+
+/* An I/O that the oracle follows; embedded in whatever follows it, and it stays where it is. */
 struct oracle_op {
     uint64_t stamp; /* WRITE */
     uint64_t lba;
     uint32_t blocks;
     bool is_write;
-    uint32_t host;           /* set before it starts: for the trace */
-    uint32_t disk;           /* likewise: the host's number of this disk */
-    struct register_op *ops; /* one per group of blocks, under way */
-    struct chunk *chunk;     /* where they are, if they are many */
+    uint32_t host;                          /* set before it starts: for the trace */
+    uint32_t disk;                          /* likewise: the host's number of this disk */
+    struct register_op *ops;                /* one per group of blocks, under way */
+    struct register_op few[ORACLE_FEW_OPS]; /* where they are, as long as they fit */
+    struct chunk *chunk;                    /* else here */
 };
 
 struct oracle;

@@ -104,3 +104,60 @@ enum stamp_check stamp_look(const uint8_t *block, uint32_t block_bytes, uint64_t
         return STAMP_TORN;
     return seen.disk_id == disk_id && seen.lba == lba ? STAMP_VALID : STAMP_WRONG_PLACE;
 }
+
+/* --- Notes on chunks --- */
+
+/* 1 to 64: blocks of so many times STAMP_BLOCK_LEAST, in a row, all of one write. */
+#define NOTE_EMPTY 254u /* all zero, whatever the blocks are */
+#define NOTE_MIXED 255u /* each block has to be looked at */
+
+static struct stamp_seen first_seen(const struct chunk *chunk)
+{
+    return (struct stamp_seen){
+        .stamp = get_be64(chunk->data),
+        .disk_id = get_be64(chunk->data + 8),
+        .lba = get_be64(chunk->data + 16),
+    };
+}
+
+static bool is_of_one_write(const struct chunk *chunk, uint32_t block_bytes)
+{
+    struct stamp_seen first = first_seen(chunk);
+    struct stamp_seen seen;
+
+    for (uint32_t i = 0; i < chunk->bytes / block_bytes; i++)
+        if (stamp_look(chunk->data + (size_t)i * block_bytes, block_bytes, first.disk_id,
+                       first.lba + i, &seen) != STAMP_VALID ||
+            seen.stamp != first.stamp)
+            return false;
+    return true;
+}
+
+static uint8_t note_of(const struct chunk *chunk, uint32_t block_bytes)
+{
+    if (chunk->bytes % block_bytes != 0)
+        return NOTE_MIXED;
+    if (get_be64(chunk->data) == STAMP_NONE)
+        return is_zero(chunk->data, chunk->bytes) ? NOTE_EMPTY : NOTE_MIXED;
+    return is_of_one_write(chunk, block_bytes) ? (uint8_t)(block_bytes / STAMP_BLOCK_LEAST)
+                                               : NOTE_MIXED;
+}
+
+enum stamp_check stamp_look_in(struct chunk *chunk, uint32_t offset, uint32_t block_bytes,
+                               uint64_t disk_id, uint64_t lba, struct stamp_seen *ret_seen)
+{
+    static_assert(STAMP_BLOCK_MOST / STAMP_BLOCK_LEAST < NOTE_EMPTY, "a note has room for a size");
+    assert(block_bytes <= STAMP_BLOCK_MOST);
+    assert(offset + (uint64_t)block_bytes <= chunk->bytes);
+    if (chunk->note == 0)
+        chunk->note = note_of(chunk, block_bytes);
+    if (chunk->note == NOTE_EMPTY) {
+        *ret_seen = (struct stamp_seen){.stamp = STAMP_NONE};
+        return STAMP_EMPTY;
+    }
+    if (chunk->note != block_bytes / STAMP_BLOCK_LEAST || offset % block_bytes != 0)
+        return stamp_look(chunk->data + offset, block_bytes, disk_id, lba, ret_seen);
+    *ret_seen = first_seen(chunk);
+    ret_seen->lba += offset / block_bytes;
+    return ret_seen->disk_id == disk_id && ret_seen->lba == lba ? STAMP_VALID : STAMP_WRONG_PLACE;
+}

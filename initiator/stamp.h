@@ -10,11 +10,14 @@
  */
 #pragma once
 
+#include "sim/core/buf.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 #define STAMP_NONE        UINT64_C(0) /* never written */
 #define STAMP_BLOCK_LEAST 64u         /* bytes; blocks are a multiple of it */
+#define STAMP_BLOCK_MOST  4096u
 
 /* 'sequence' counts from 1. */
 static inline uint64_t stamp_make(uint32_t host, uint64_t sequence)
@@ -49,3 +52,8 @@ void stamp_fill(uint8_t *block, uint32_t block_bytes, uint64_t stamp, uint64_t d
 /* What does this block hold, when read from that place? */
 enum stamp_check stamp_look(const uint8_t *block, uint32_t block_bytes, uint64_t disk_id,
                             uint64_t lba, struct stamp_seen *ret_seen);
+/* The same for the block at 'offset' of a chunk, which lies in it as a whole. The first look goes
+ * over all of the chunk and notes on it (struct chunk, note) what one write filled from end to end
+ * or nobody wrote; while the bytes stay as they are, later looks only read the note. */
+enum stamp_check stamp_look_in(struct chunk *chunk, uint32_t offset, uint32_t block_bytes,
+                               uint64_t disk_id, uint64_t lba, struct stamp_seen *ret_seen);

@@ -3,6 +3,7 @@
 #include "initiator/workload.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,11 @@
 
 /* An I/O of a load, from workload_next_io() to workload_io_done(). */
 struct load_io {
-    struct mpath_io io;
     struct oracle_op op;
     uint64_t place; /* in I/O sizes from the start of the area */
     struct load_io *next;
     struct load_io *previous;
+    struct mpath_io io;
 };
 
 struct load {
@@ -345,9 +346,10 @@ static struct buf *fill(struct workload *workload, const struct load *load, uint
 static struct mpath_io *start_io(struct workload *workload, struct load *load, uint64_t place,
                                  int64_t now_ns)
 {
-    struct load_io *io = pool_take(workload->pool, sizeof(*io));
+    struct load_io *io = pool_take_raw(workload->pool, sizeof(*io));
     uint64_t lba = load->area_lba + place * load->io_blocks;
 
+    memset(io, 0, offsetof(struct load_io, io) + MPATH_IO_CLEAN_BYTES);
     io->io.is_write = load->draws_write;
     io->io.lba = lba;
     io->io.blocks = load->io_blocks;

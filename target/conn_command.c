@@ -173,8 +173,9 @@ static enum task_attribute attribute_of(uint8_t attribute)
 static struct command *make(struct conn *conn, const struct pdu *pdu)
 {
     struct session *session = conn->session;
-    struct command *command = pool_take(conn->target->pool, sizeof(*command));
+    struct command *command = pool_take_raw(conn->target->pool, sizeof(*command));
 
+    memset(command, 0, COMMAND_CLEAN_BYTES);
     command->session = session;
     command->conn = conn;
     command->itt = pdu->itt;

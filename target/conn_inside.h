@@ -80,7 +80,6 @@ struct burst {
 };
 
 struct command {
-    struct scsi_task task;
     struct out_item out; /* OUT_R2T or OUT_RESULT */
     struct session *session;
     struct conn *conn; /* where its PDUs go (4.2.5.1); NULL: it is gone, nobody wants the result */
@@ -113,7 +112,6 @@ struct command {
     bool is_unsolicited_open; /* unsolicited Data-Out may come, until one with F */
     uint32_t unsolicited_data_sn;
     uint32_t r2t_sn;
-    struct burst bursts[COMMAND_MOST_R2TS]; /* outstanding, a ring */
     uint32_t burst_first;
     uint32_t burst_count;
     int64_t owing_since_ns;
@@ -123,7 +121,11 @@ struct command {
     uint32_t sent_bytes;
     uint32_t data_sn;
     struct pdu_residual residual;
+    /* Its end is undefined in a new command: the sense data and the ring. */
+    struct scsi_task task;
+    struct burst bursts[COMMAND_MOST_R2TS]; /* outstanding: 'burst_count' from 'burst_first' on */
 };
+#define COMMAND_CLEAN_BYTES (offsetof(struct command, task) + TASK_CLEAN_BYTES)
 static_assert(sizeof(struct command) <= 1024, "a block of the pool");
 
 /* A task management function that is not answered yet. */

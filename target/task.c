@@ -4,9 +4,12 @@
 #include "target/lun.h"
 #include "target/refuse.h"
 
+#include <string.h>
+
 void task_init(struct scsi_task *task)
 {
-    *task = (struct scsi_task){.attribute = TASK_SIMPLE};
+    static_assert(TASK_SIMPLE == 0, "an empty task is all zero");
+    memset(task, 0, TASK_CLEAN_BYTES);
 }
 
 void task_fini(struct scsi_task *task)

@@ -19,6 +19,7 @@
 #include "sim/core/store.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define TASK_CDB_BYTES       16u
@@ -59,9 +60,8 @@ struct scsi_task {
                                                 also from within device_crash() */
 
     /* The result. */
-    uint8_t status;      /* SAM-5 status code: enum scsi_status of iscsi/scsi.h */
-    uint8_t sense_bytes; /* with CHECK CONDITION */
-    uint8_t sense[TASK_SENSE_MAX_BYTES];
+    uint8_t status;          /* SAM-5 status code: enum scsi_status of iscsi/scsi.h */
+    uint8_t sense_bytes;     /* with CHECK CONDITION: of 'sense', at the end */
     struct buf *data_in;     /* owned; shares the store's bytes. May be longer than expected:
                                 the transport sends what was expected and frees the rest */
     uint64_t transfer_bytes; /* what the command would transfer if all were expected: more
@@ -79,7 +79,11 @@ struct scsi_task {
     uint64_t waits_for_order;     /* WAITS_FOR_ABORTS: up to which */
     uint32_t step;                /* of a command that needs several requests: how far it is */
     struct store_request request;
+
+    uint8_t sense[TASK_SENSE_MAX_BYTES]; /* undefined but for its first 'sense_bytes' */
 };
+/* What has to be zero in a new task: all but the sense data. */
+#define TASK_CLEAN_BYTES offsetof(struct scsi_task, sense)
 
 /* An empty task; 'tag' and the rest is the transport's to set. */
 void task_init(struct scsi_task *task);

@@ -27,6 +27,8 @@ struct chunk {
     bool is_damaged; /* a fault flipped bits here: what arrives differs from what was sent */
     uint8_t size_class;
     bool has_crc32c;
+    uint8_t note; /* what a reader found out about all of 'data', so that the next one need not
+                     look; its meaning is the readers' own, 0 is nothing */
     uint32_t crc32c; /* of all of 'data', once has_crc32c: see iscsi/crc32c.h */
     uint8_t *data;
 };
@@ -55,6 +57,8 @@ size_t pool_live_bufs(const struct pool *pool);
 /* Blocks of one size for structs that come and go by the million (frames, tasks): zeroed, at most
  * 1024 bytes, recycled by size. */
 void *pool_take(struct pool *pool, size_t bytes);
+/* The same without zeros, for structs whose larger part is written before it is read. */
+void *pool_take_raw(struct pool *pool, size_t bytes);
 void pool_give(struct pool *pool, void *block, size_t bytes);
 size_t pool_live_blocks(const struct pool *pool);
 
@@ -68,12 +72,13 @@ static inline struct chunk *chunk_ref(struct chunk *chunk)
 void chunk_unref(struct chunk *chunk); /* NULL does nothing */
 /* The content hash, computed once. */
 uint64_t chunk_hash(struct chunk *chunk);
-/* The content is about to change: only for the one holder. */
+/* The content is about to change: only for the one holder. What was known of it is forgotten. */
 static inline void chunk_touch(struct chunk *chunk)
 {
     assert(chunk->refs == 1);
     chunk->is_hashed = false;
     chunk->has_crc32c = false;
+    chunk->note = 0;
 }
 
 /* One slice of 'chunk'. Takes over the caller's reference. 'bytes' is 1 or more. */

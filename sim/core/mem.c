@@ -39,6 +39,13 @@ void *mem_resize(void *old, size_t count, size_t item_bytes)
     return there_or_exit(grown, count, item_bytes);
 }
 
+void *mem_aligned(size_t alignment, size_t bytes)
+{
+    size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+
+    return there_or_exit(aligned_alloc(alignment, rounded), 1, bytes);
+}
+
 char *mem_text(const char *text)
 {
     size_t bytes = strlen(text) + 1;

@@ -16,5 +16,9 @@ void *mem_array(size_t count, size_t item_bytes);
 /* As realloc(), never NULL; what is new is not zeroed. Takes ownership of 'old'. */
 void *mem_resize(void *old, size_t count, size_t item_bytes);
 
+/* Memory that begins at a multiple of 'alignment' (a power of two), not zeroed, never NULL. The
+ * caller owns it and gives it back with free(). */
+void *mem_aligned(size_t alignment, size_t bytes);
+
 /* A copy of 'text' that the caller owns. */
 char *mem_text(const char *text);

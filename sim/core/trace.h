@@ -46,6 +46,7 @@ struct trace_io {
     uint64_t lba;
     uint32_t bytes;
     int64_t planned_at_ns; /* when it was due (open loop) or submitted: latency counts from here */
+    void **memo; /* where the listener may keep what it knows of this I/O, from SUBMITTED to DONE */
 };
 
 /* A sign of trouble that this host acts on: carrier, connection, session, task time-out, path.

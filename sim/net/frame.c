@@ -4,12 +4,16 @@
 #include "sim/core/bytes.h"
 #include "sim/core/hash.h"
 
+#include <stddef.h>
+#include <string.h>
+
 static_assert(FRAME_NETWORK_AT == ETHERNET_BYTES + VLAN_TAG_BYTES, "the tag's room is in front");
 
 struct frame *frame_new(struct pool *pool)
 {
-    struct frame *frame = pool_take(pool, sizeof(*frame));
+    struct frame *frame = pool_take_raw(pool, sizeof(*frame));
 
+    memset(frame, 0, offsetof(struct frame, headers) + FRAME_NETWORK_AT);
     frame->pool = pool;
     frame->refs = 1;
     frame->start = VLAN_TAG_BYTES;
@@ -47,6 +51,7 @@ uint8_t *frame_begin_ipv4(struct frame *frame, enum ip_protocol protocol, size_t
     frame->network_bytes = IPV4_BYTES;
     frame->protocol = (uint8_t)protocol;
     frame->transport_bytes = (uint8_t)transport_bytes;
+    memset(frame->headers + FRAME_NETWORK_AT, 0, IPV4_BYTES + transport_bytes);
     return frame->headers + FRAME_NETWORK_AT + IPV4_BYTES;
 }
 
@@ -55,7 +60,7 @@ uint8_t *frame_begin_arp(struct frame *frame)
     assert(frame->refs == 1);
     frame->ethertype = ETHERTYPE_ARP;
     frame->network_bytes = ARP_BYTES;
-    return frame->headers + FRAME_NETWORK_AT;
+    return memset(frame->headers + FRAME_NETWORK_AT, 0, ARP_BYTES);
 }
 
 void frame_set_payload(struct frame *frame, struct buf *payload)
