@@ -105,10 +105,8 @@ static void put_row(struct latency *l, size_t h, size_t d, size_t p, int64_t win
 static int64_t oldest_ns(const struct latency *l, size_t h, size_t d, size_t p, int64_t at_ns)
 {
     uint32_t path = p < l->names->hosts[h].path_count ? (uint32_t)p : TRACE_NONE;
-    const struct open_io *io = open_ios_oldest(l->ios, (uint32_t)h, (uint32_t)d);
+    const struct open_io *io = open_ios_oldest_on(l->ios, (uint32_t)h, (uint32_t)d, path);
 
-    while (io && io->path != path)
-        io = io->younger;
     return io ? at_ns - io->submitted_at_ns : 0;
 }
 

@@ -66,6 +66,7 @@ static void submitted(struct recorder *r, int64_t at_ns, const struct trace_io *
 {
     struct open_io *io = open_ios_add(r->ios, t->host, t->disk, t->io_id);
 
+    *t->memo = io;
     io->bytes = t->bytes;
     io->is_write = t->is_write;
     io->planned_at_ns = t->planned_at_ns;
@@ -75,10 +76,10 @@ static void submitted(struct recorder *r, int64_t at_ns, const struct trace_io *
 
 static void sent(struct recorder *r, int64_t at_ns, const struct trace_io *t)
 {
-    struct open_io *io = open_ios_find(r->ios, t->host, t->io_id);
+    struct open_io *io = *t->memo;
 
     assert(io);
-    io->path = t->path;
+    open_ios_sent(r->ios, io, t->path);
     io->sent_at_ns = at_ns;
     if (io->sends++ > 0)
         io->retries++;
@@ -123,7 +124,7 @@ static void check_liveness(struct recorder *r, int64_t at_ns, const struct trace
 
 static void done(struct recorder *r, int64_t at_ns, const struct trace_io *t)
 {
-    struct open_io *io = open_ios_find(r->ios, t->host, t->io_id);
+    struct open_io *io = *t->memo;
     struct pause pause;
 
     assert(io);

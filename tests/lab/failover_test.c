@@ -3,6 +3,7 @@
 
 #include "lab/pauses.h"
 #include "sim/core/time.h"
+#include "tests/lab/find_io.h"
 #include "tests/test.h"
 
 #include <stdio.h>
@@ -70,7 +71,7 @@ static int close_lab(void **state)
 
 static void send_io(struct lab *lab, int64_t at_ns, uint32_t host, uint64_t io_id, uint32_t on_path)
 {
-    struct open_io *io = open_ios_find(lab->ios, host, io_id);
+    struct open_io *io = find_io(lab->ios, &lab->names, host, io_id);
 
     if (!io) {
         io = open_ios_add(lab->ios, host, 0, io_id);
@@ -79,14 +80,14 @@ static void send_io(struct lab *lab, int64_t at_ns, uint32_t host, uint64_t io_i
     }
     if (on_path == TRACE_NONE)
         return; /* it waits in the host */
-    io->path = on_path;
+    open_ios_sent(lab->ios, io, on_path);
     io->sent_at_ns = at_ns;
     failover_sent(lab->failover, at_ns, io);
 }
 
 static void end_io(struct lab *lab, int64_t at_ns, uint32_t host, uint64_t io_id, bool is_error)
 {
-    struct open_io *io = open_ios_find(lab->ios, host, io_id);
+    struct open_io *io = find_io(lab->ios, &lab->names, host, io_id);
     struct pause pause;
 
     if (pauses_done(lab->pauses, at_ns, host, 0, is_error, &pause))

@@ -3,6 +3,7 @@
 
 #include "sim/core/time.h"
 #include "tests/lab/files.h"
+#include "tests/lab/find_io.h"
 #include "tests/test.h"
 
 #include <inttypes.h>
@@ -155,7 +156,8 @@ static void submit(struct lab *lab, int64_t at_ns, uint32_t host, uint32_t disk,
 
     io->planned_at_ns = io->submitted_at_ns = at_ns;
     io->bytes = bytes;
-    io->path = path;
+    if (path != TRACE_NONE)
+        open_ios_sent(lab->ios, io, path);
     pauses_submitted(lab->pauses, at_ns, host, disk);
 }
 
@@ -165,7 +167,7 @@ static void end(struct lab *lab, int64_t at_ns, uint32_t host, uint64_t io_id, b
     struct pause pause;
 
     go_to(lab, at_ns);
-    io = open_ios_find(lab->ios, host, io_id);
+    io = find_io(lab->ios, &lab->names, host, io_id);
     if (pauses_done(lab->pauses, at_ns, host, io->disk, is_error, &pause))
         judge_pause(lab->judge, &pause);
     judge_done(lab->judge, at_ns, io, is_error);
@@ -541,8 +543,8 @@ static void an_io_that_ends_with_the_window_counts_on_either_side_of_the_clock(v
         submit(&lab, SECONDS(12), HV1, STORE, 1, 0, 512);
         if (is_clock_first)
             go_to(&lab, SECONDS(20));
-        judge_done(lab.judge, SECONDS(20), open_ios_find(lab.ios, HV1, 1), false);
-        open_ios_remove(lab.ios, open_ios_find(lab.ios, HV1, 1));
+        judge_done(lab.judge, SECONDS(20), find_io(lab.ios, &lab.names, HV1, 1), false);
+        open_ios_remove(lab.ios, find_io(lab.ios, &lab.names, HV1, 1));
         go_to(&lab, SECONDS(100));
         lab.are_met = judge_finish(lab.judge, &lab.rows);
         expect_verdict(&lab, "hv1", "8000000000", "ns", "not met");
@@ -582,7 +584,7 @@ static void is_right_at_the_edge(void **state)
     submit(&lab, SECONDS(12), HV1, STORE, 1, 0, 512);
     end(&lab, SECONDS(20), HV1, 1, true);
     submit(&lab, SECONDS(22), KVM_1, STORE, 1, TRACE_NONE, 512);
-    open_ios_find(lab.ios, KVM_1, 1)->planned_at_ns = SECONDS(21);
+    find_io(lab.ios, &lab.names, KVM_1, 1)->planned_at_ns = SECONDS(21);
     end(&lab, SECONDS(24), KVM_1, 1, false);
     path(&lab, SECONDS(82), HV1, 0, false, false);
     path(&lab, SECONDS(83), HV1, 0, true, true);

@@ -45,7 +45,8 @@ static struct open_io *submit(struct lab *lab, int64_t at_ns, uint32_t host, uin
     struct open_io *io = open_ios_add(lab->ios, host, STORE, io_id);
 
     io->planned_at_ns = io->submitted_at_ns = at_ns;
-    io->path = path;
+    if (path != TRACE_NONE)
+        open_ios_sent(lab->ios, io, path);
     io->bytes = 8192;
     return io;
 }
