@@ -66,8 +66,10 @@ int unix_socket_listen(const char *path, struct error *err)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     remove_dead_socket(path);
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
-        listen(fd, 8) == 0)
+    /* Its owner's alone from the first moment, whatever the umask: who can connect can give orders.
+     * Linux takes the mode of the socket's file from the socket itself. */
+    if (fd >= 0 && fchmod(fd, 0600) == 0 &&
+        bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 8) == 0)
         return fd;
     (void)error_set(err, ERR_SYSTEM, nowhere, "cannot listen at '%s': %s", path, strerror(errno));
     if (errno == EADDRINUSE)

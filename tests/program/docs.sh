@@ -26,6 +26,31 @@ for table in $(sed -n 's/^| `\([a-z_]*\)` |.*/\1/p' docs/results.md | sort -u); 
         fail "docs/results.md names '$table', which the result file does not have"
     checks=$((checks + 1))
 done
+# Each test that docs/bad-inputs.md names is there.
+expect 0 python3 - docs/bad-inputs.md <<'PYTHON'
+import os, re, sys
+
+missing = []
+count = 0
+for line in open(sys.argv[1], encoding='utf-8'):
+    for thing, names in re.findall(r'`([a-z_]+(?:\.[a-z_0-9]+)+)`:? ?([^;|`]*)', line):
+        folder, name = thing.rsplit('.', 1)
+        if folder == 'program':
+            if not os.path.exists(f'tests/program/{name}.sh'):
+                missing.append(thing)
+            continue
+        path = f'tests/{folder.replace(".", "/")}/{name}_test.c'
+        text = open(path, encoding='utf-8').read() if os.path.exists(path) else ''
+        rows = re.findall(r'"[^"]+"', names)
+        tests = re.findall(r'[a-z_0-9]*_[a-z_0-9]+', re.sub(r'"[^"]+"', '', names))
+        missing += [f'{thing}: {row}' for row in rows if row not in text]
+        missing += [f'{thing}: {test}' for test in tests if f'TEST({test})' not in text]
+        missing += [] if text else [thing]
+        count += len(rows) + len(tests)
+for each in missing:
+    print('there is no test', each)
+sys.exit(1 if missing or count < 100 else 0)
+PYTHON
 for kind in topology scenario profile; do
     expect 0 "$ISCSILAB" schema $kind
     python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$work/out" || fail "the schema of $kind is no JSON"

@@ -48,6 +48,21 @@ static void who_connects_is_accepted(void **state)
     unlink(path);
 }
 
+static void a_socket_is_its_owners_alone(void **state)
+{
+    struct error err;
+    struct stat status;
+    mode_t before = umask(0);
+    int listener = unix_socket_listen(path, &err);
+    (void)state;
+
+    umask(before);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    close(listener);
+    unlink(path);
+}
+
 static void a_socket_that_is_listened_at_stays(void **state)
 {
     struct error err = {0};
@@ -100,6 +115,7 @@ int main(void)
     snprintf(path, sizeof(path), "%s/socket", folder);
     TEST(a_path_has_a_length);
     TEST(who_connects_is_accepted);
+    TEST(a_socket_is_its_owners_alone);
     TEST(a_socket_that_is_listened_at_stays);
     TEST(a_socket_that_somebody_left_behind_is_replaced);
     TEST(a_file_is_never_replaced);
