@@ -98,7 +98,7 @@ static void *from_slab(struct pool *pool, size_t bytes)
 {
     size_t gap = bytes % LINE_BYTES == 0 ? pool->fresh_bytes % LINE_BYTES : 0;
 
-    if (pool->fresh_bytes >= gap) {
+    if (gap > 0 && pool->fresh_bytes >= gap) {
         pool->fresh += gap;
         pool->fresh_bytes -= gap;
     }
