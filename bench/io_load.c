@@ -35,6 +35,7 @@
 #define MOST_BYTES     (8u << 20)
 #define CAPACITY_BYTES 32u
 #define CAPACITY_TRIES 4 /* unit attentions of a new session */
+#define UNIT_BYTES     512u
 
 enum job { JOB_FILL, JOB_CHECK, JOB_READ, JOB_WRITE };
 
@@ -69,6 +70,7 @@ struct load {
     uint32_t block_bytes;
     uint64_t disk_bytes;
     struct io *ios;
+    uint8_t unit[UNIT_BYTES]; /* of the content, but for its place */
     ev_timer end;
     bool is_stopping;
     uint64_t next_offset; /* of those in sequence */
@@ -105,14 +107,21 @@ static void give_up(struct load *load, const char *failure)
     ev_break(load->loop, EVBREAK_ALL);
 }
 
-/* ---- what the disk holds: every eight bytes their own place ---- */
+/* ---- what the disk holds: 512 bytes after 512, each with its place in front ---- */
+
+static uint8_t filler(uint32_t at)
+{
+    return (uint8_t)(at * 7 + 1);
+}
 
 static struct buf *content(struct load *load, uint64_t offset, uint32_t bytes)
 {
     struct chunk *chunk = chunk_new(load->pool, bytes);
 
-    for (uint32_t at = 0; at < bytes; at += 8)
+    for (uint32_t at = 0; at < bytes; at += UNIT_BYTES) {
+        memcpy(chunk->data + at, load->unit, UNIT_BYTES);
         put_be64(chunk->data + at, offset + at);
+    }
     return buf_new(chunk, 0, bytes);
 }
 
@@ -122,7 +131,10 @@ static bool is_content(const struct buf *data, uint64_t offset)
         const uint8_t *bytes = buf_data(data);
 
         for (uint32_t i = 0; i < data->bytes; i++, offset++) {
-            if (bytes[i] != (uint8_t)((offset & ~UINT64_C(7)) >> (56 - 8 * (offset & 7))))
+            uint32_t at = (uint32_t)(offset % UNIT_BYTES);
+            uint8_t expected = at < 8 ? (uint8_t)((offset - at) >> (56 - 8 * at)) : filler(at);
+
+            if (bytes[i] != expected)
                 return false;
         }
     }
@@ -380,6 +392,8 @@ static void run(struct load *load)
     load->user = (struct stream_user){&user_ops};
     load->session = new_session(load);
     random_init(&load->random, 1, "io-load");
+    for (uint32_t at = 0; at < UNIT_BYTES; at++)
+        load->unit[at] = filler(at);
     load->stream = net_connect(socket_net_interface(load->net), (struct endpoint){0},
                                load->options.to, &tcp, &load->user);
     ev_run(load->loop, 0);
