@@ -296,10 +296,12 @@ size_t isession_room(const struct isession *session, uint32_t connection)
 static void came_in_login(struct isession *session, struct connection *c, const struct pdu *pdu,
                           struct buf *data)
 {
-    if (pdu->opcode == PDU_LOGIN_RESPONSE)
+    if (pdu->opcode == PDU_LOGIN_RESPONSE) {
         login_answered(session, c, pdu, data);
-    else
-        isession_end(session, LOST_PROTOCOL, "no Login Response during login");
+        return;
+    }
+    isession_end(session, LOST_PROTOCOL, "no Login Response during login");
+    buf_free(data);
 }
 
 static void came_in_full_feature(struct isession *session, struct connection *c,
@@ -350,7 +352,6 @@ static void came_in_full_feature(struct isession *session, struct connection *c,
     buf_free(data);
 }
 
-/* Takes ownership of 'data', as all that it calls. */
 /* Its task has waited in memory for the answer: on its way into the cache while others look on. */
 static void fetch_task(const struct isession *session, uint32_t tag)
 {
@@ -360,6 +361,7 @@ static void fetch_task(const struct isession *session, uint32_t tag)
         __builtin_prefetch(&session->tasks[index]);
 }
 
+/* Takes ownership of 'data', as all that it calls. */
 static void came(struct isession *session, struct connection *c, const struct pdu *pdu,
                  struct buf *data)
 {

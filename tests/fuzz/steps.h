@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/core/attributes.h"
@@ -22,6 +24,17 @@
 #define STEP_BYTES     40u
 #define MOST_STEPS     80u
 #define MOST_STEP_DATA 2048u
+
+/* A promise of the side under test, told when it is broken. */
+#define check(promise) check_that((promise), #promise, __FILE__, __LINE__)
+
+static inline void check_that(bool is_kept, const char *promise, const char *file, int line)
+{
+    if (is_kept)
+        return;
+    fprintf(stderr, "%s:%d: broken: %s\n", file, line, promise);
+    abort();
+}
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 

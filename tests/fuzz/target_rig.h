@@ -123,12 +123,6 @@ struct rig {
     uint64_t sent_pdus;
 };
 
-static inline void check(bool is_right)
-{
-    if (!is_right)
-        abort();
-}
-
 static inline int64_t rig_now(const struct rig *rig)
 {
     return clock_now_ns(&rig->queue.clock);

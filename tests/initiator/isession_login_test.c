@@ -282,6 +282,25 @@ static void text_of_16_mib_is_cut_off_early(void **state)
     rig_end(&rig);
 }
 
+/* Its data goes with it. */
+static void a_reject_in_login_ends_it(void **state)
+{
+    struct rig_options options = defaults();
+    struct pdu pdu = {.opcode = PDU_REJECT,
+                      .is_final = true,
+                      .itt = PDU_NO_TAG,
+                      .reject = {.reason = ISCSI_REJECT_PROTOCOL_ERROR}};
+    uint8_t header[PDU_HEADER_BYTES] = {0x43};
+
+    (void)state;
+    rig_begin(&rig, &options);
+    next(&rig, PDU_LOGIN_REQUEST);
+    send_pdu(&rig, pdu, buf_copy(rig.pool, header, sizeof(header)), true);
+    assert_ended(&rig, LOST_PROTOCOL);
+    assert_silent(&rig);
+    rig_end(&rig);
+}
+
 static void full_feature_pdus_before_login_end_it(void **state)
 {
     struct rig_options options = defaults();
@@ -357,6 +376,7 @@ int main(void)
     TEST(a_redirection_to_nowhere_is_a_failure);
     TEST_ROWS(bads, ends_the_login);
     TEST(text_of_16_mib_is_cut_off_early);
+    TEST(a_reject_in_login_ends_it);
     TEST(full_feature_pdus_before_login_end_it);
     TEST(an_unoffered_auth_method_ends_the_login);
     TEST(a_login_dropped_at_every_byte_leaks_nothing);
