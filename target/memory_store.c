@@ -148,21 +148,40 @@ static void copy_from(struct source *source, uint8_t *to, size_t bytes)
     }
 }
 
-/* A whole page that nobody else holds: it need not be copied. */
-static bool is_page(const struct memory_store *memory, const struct source *source,
-                    const struct piece *piece)
+/* The chunk that is the next page as it stands, passed over; NULL: the page has to be put together.
+ * A write of whole pages is kept without a copy, even if it was cut on its way. */
+static struct chunk *take_page(const struct memory_store *memory, struct source *source)
 {
     const struct buf *slice = source->slice;
+    struct chunk *chunk = slice ? slice->chunk : NULL;
+    uint32_t end = 0;
 
-    return piece->bytes == MEMORY_PAGE_BYTES && slice && source->offset == 0 &&
-           slice->bytes == MEMORY_PAGE_BYTES && slice->chunk->bytes == MEMORY_PAGE_BYTES &&
-           slice->chunk->refs == 1 && slice->chunk->pool == memory->pool;
+    if (!slice || source->offset != 0 || chunk->bytes != MEMORY_PAGE_BYTES ||
+        chunk->pool != memory->pool)
+        return NULL;
+    while (slice && slice->chunk == chunk && slice->offset == end && end < MEMORY_PAGE_BYTES) {
+        end += slice->bytes;
+        slice = slice->next;
+    }
+    if (end != MEMORY_PAGE_BYTES)
+        return NULL;
+    source->slice = slice;
+    return chunk;
 }
 
 static void skip_used_slice(struct source *source)
 {
     if (source->slice && source->offset == source->slice->bytes)
         *source = (struct source){.slice = source->slice->next};
+}
+
+static void fill_page(struct memory_store *memory, struct chunk **slot, const struct piece *piece,
+                      struct source *source)
+{
+    struct chunk *page = page_to_change(memory, slot, piece);
+
+    copy_from(source, page->data + piece->offset, piece->bytes);
+    skip_used_slice(source);
 }
 
 static void change_pages(struct memory_store *memory, const struct store_request *request)
@@ -178,17 +197,15 @@ static void change_pages(struct memory_store *memory, const struct store_request
         /* Held here while it is noted, so that the change goes to a fresh page. */
         struct chunk *before = memory->unflushed && *slot ? chunk_ref(*slot) : NULL;
 
-        if (is_punch && (!*slot || piece.bytes == MEMORY_PAGE_BYTES)) {
-            replace_page(memory, slot, NULL);
-        } else if (is_page(memory, &source, &piece)) {
-            replace_page(memory, slot, chunk_ref(source.slice->chunk));
-            source = (struct source){.slice = source.slice->next};
-        } else {
-            struct chunk *page = page_to_change(memory, slot, &piece);
+        bool is_whole = piece.bytes == MEMORY_PAGE_BYTES;
+        struct chunk *whole = is_whole ? take_page(memory, &source) : NULL;
 
-            copy_from(&source, page->data + piece.offset, piece.bytes);
-            skip_used_slice(&source);
-        }
+        if (whole)
+            replace_page(memory, slot, chunk_ref(whole));
+        else if (is_punch && (!*slot || is_whole))
+            replace_page(memory, slot, NULL);
+        else
+            fill_page(memory, slot, &piece, &source);
         if (memory->unflushed)
             unflushed_note(memory->unflushed, piece.page, piece.offset, piece.bytes, before, *slot,
                            request->force_unit_access);
