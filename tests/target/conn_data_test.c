@@ -84,18 +84,18 @@ static void answer_all(struct peer *peer, const struct pdu *write, const struct 
     }
 }
 
-static void writes_and_reads_back(void **state)
+static void write_and_read_back(const struct combination *row, const char *digest)
 {
     static const uint16_t blocks[] = {1, 2, 7, 8, 16, 33, 64};
     static const uint32_t immediate_bytes[] = {0, 512, 1000, 8192};
-    const struct combination *row = *state;
     struct node node;
     char keys[256];
 
     snprintf(keys, sizeof(keys),
+             "HeaderDigest=%s\nDataDigest=%s\n"
              "InitialR2T=%s\nImmediateData=%s\nFirstBurstLength=%u\nMaxBurstLength=%u\n"
              "MaxOutstandingR2T=%u\nDefaultTime2Retain=0",
-             row->initial_r2t ? "Yes" : "No", row->immediate_data ? "Yes" : "No",
+             digest, digest, row->initial_r2t ? "Yes" : "No", row->immediate_data ? "Yes" : "No",
              row->first_burst_bytes, row->max_burst_bytes, row->outstanding);
     struct peer *peer = begin(&node, keys);
     uint32_t seed = 0;
@@ -113,6 +113,31 @@ static void writes_and_reads_back(void **state)
     }
     assert_int_equal(target_counters(node.target)->rejects, 0);
     node_free(&node);
+}
+
+static void writes_and_reads_back(void **state)
+{
+    write_and_read_back(*state, "None");
+}
+
+/* Four ways to send what was not asked for, by short, odd and long bursts, with one R2T at a time
+ * or more, digests on and off. */
+static void every_combination_of_keys_writes_and_reads_back(void **state)
+{
+    static const uint32_t bursts[][2] = {{512, 512},     {512, 3003},      {512, 262144},
+                                         {1001, 3003},   {1001, 8192},     {4096, 8192},
+                                         {4096, 262144}, {262144, 262144}, {8192, 8192}};
+    (void)state;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(bursts) * 16; i++) {
+        struct combination row = {.initial_r2t = i & 1,
+                                  .immediate_data = i & 2,
+                                  .first_burst_bytes = bursts[i / 16][0],
+                                  .max_burst_bytes = bursts[i / 16][1],
+                                  .outstanding = i & 4 ? 4 : 1};
+
+        write_and_read_back(&row, i & 8 ? "CRC32C" : "None");
+    }
 }
 
 /* ---- what never ends in GOOD: iSCSIdatasn and its like ---- */
@@ -365,6 +390,7 @@ static void digests_guard_both_directions(void **state)
 int main(void)
 {
     TEST_ROWS(combinations, writes_and_reads_back);
+    TEST(every_combination_of_keys_writes_and_reads_back);
     TEST_ROWS(sequences, ends_badly);
     TEST(data_for_another_r2t_of_the_task_is_out_of_order);
     TEST(data_with_a_wrong_tag_or_unit_is_rejected);
