@@ -85,22 +85,50 @@ static enum task_step check_range(const struct lun *lun, struct scsi_task *task,
     return block_range_check(lun, task, &range, DEVICE_MAX_UNIT_BLOCKS);
 }
 
+static enum task_step read_blocks(struct lun *lun, struct scsi_task *task, uint64_t lba)
+{
+    uint64_t bytes = task->transfer_bytes;
+
+    if (bytes > task->expected_bytes)
+        bytes = task->expected_bytes; /* nobody would send the rest */
+    if (bytes == 0)
+        return task_good(task);
+    task->request =
+        (struct store_request){.op = STORE_READ, .offset = lba << lun->block_shift, .bytes = bytes};
+    return task_submit(lun, task, on_stored);
+}
+
+enum task_step task_flush(struct lun *lun, struct scsi_task *task,
+                          void (*on_done)(struct store_request *request))
+{
+    task->request = (struct store_request){.op = STORE_FLUSH};
+    return task_submit(lun, task, on_done);
+}
+
+static void on_flushed_to_read(struct store_request *request)
+{
+    struct scsi_task *task = CONTAINER_OF(request, struct scsi_task, request);
+
+    if (request->result != STORE_OK)
+        task_refuse_store_result(task, task->at);
+    else if (task->abort_order == 0 &&
+             read_blocks(task->at, task, transfer_of(task->cdb).lba) == TASK_WAITS)
+        return;
+    task_set_finish(task);
+}
+
+/* With FUA it is the medium that is read: what is newer in a volatile cache goes there first
+ * (SBC-3, 5.11). */
 enum task_step start_read(struct lun *lun, struct scsi_task *task)
 {
     struct scsi_transfer transfer = transfer_of(task->cdb);
 
     if (check_range(lun, task, &transfer) == TASK_DONE)
         return TASK_DONE;
-    uint64_t bytes = (uint64_t)transfer.blocks << lun->block_shift;
-
-    task->transfer_bytes = bytes;
-    if (bytes > task->expected_bytes)
-        bytes = task->expected_bytes; /* nobody would send the rest */
-    if (bytes == 0)
-        return task_good(task);
-    task->request = (struct store_request){
-        .op = STORE_READ, .offset = transfer.lba << lun->block_shift, .bytes = bytes};
-    return task_submit(lun, task, on_stored);
+    task->transfer_bytes = (uint64_t)transfer.blocks << lun->block_shift;
+    if (transfer.fua && lun->has_write_cache && task->transfer_bytes > 0)
+        return task_flush(lun, task, on_flushed_to_read);
+    return read_blocks(lun, task, transfer.lba);
 }
 
 enum task_step start_write(struct lun *lun, struct scsi_task *task)
@@ -136,8 +164,7 @@ enum task_step start_synchronize_cache(struct lun *lun, struct scsi_task *task)
 
     if (!is_block_range_inside(lun, transfer.lba, transfer.blocks))
         return task_refuse(task, REFUSE_RANGE);
-    task->request = (struct store_request){.op = STORE_FLUSH};
-    return task_submit(lun, task, on_stored);
+    return task_flush(lun, task, on_stored);
 }
 
 /* PRE-FETCH (SBC-3, 5.8, 5.9): everything is in memory already. GOOD and not CONDITION MET, as

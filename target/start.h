@@ -38,6 +38,9 @@ uint64_t write_data_bytes(const struct lun *lun, const uint8_t *cdb);
 /* Hands the task's request to the store. */
 enum task_step task_submit(struct lun *lun, struct scsi_task *task,
                            void (*on_done)(struct store_request *request));
+/* What is in a volatile cache goes to the medium; then 'on_done' goes on. */
+enum task_step task_flush(struct lun *lun, struct scsi_task *task,
+                          void (*on_done)(struct store_request *request));
 /* The refusal that a failed request of the store ends in. */
 void task_refuse_store_result(struct scsi_task *task, const struct lun *lun);
 

@@ -148,6 +148,20 @@ static enum task_step check(const struct lun *lun, struct scsi_task *task, uint3
     return block_range_check(lun, task, &range, most_blocks);
 }
 
+/* Of both commands: it was written, or flushed; now it is read. */
+static void on_written(struct store_request *request)
+{
+    struct scsi_task *task = CONTAINER_OF(request, struct scsi_task, request);
+
+    if (request->result != STORE_OK)
+        task_refuse_store_result(task, task->at);
+    else if (task->abort_order == 0 && verify_next(task->at, task) == TASK_WAITS)
+        return;
+    task_set_finish(task);
+}
+
+/* It is the medium that is verified: what is newer in a volatile cache goes there first (SBC-3,
+ * 5.29). */
 enum task_step start_verify(struct lun *lun, struct scsi_task *task)
 {
     bool has_data = byte_check_of(task->cdb) != CHECK_MEDIUM;
@@ -159,18 +173,9 @@ enum task_step start_verify(struct lun *lun, struct scsi_task *task)
         return task_refuse(task, REFUSE_UNIT_FIELD); /* a part of a block */
     if (task->transfer_bytes > 0 && !task->data_out)
         return task_good(task); /* nothing came to compare with */
+    if (lun->has_write_cache && verified_bytes(lun, task) > 0)
+        return task_flush(lun, task, on_written);
     return verify_next(lun, task);
-}
-
-static void on_written(struct store_request *request)
-{
-    struct scsi_task *task = CONTAINER_OF(request, struct scsi_task, request);
-
-    if (request->result != STORE_OK)
-        task_refuse_store_result(task, task->at);
-    else if (task->abort_order == 0 && verify_next(task->at, task) == TASK_WAITS)
-        return;
-    task_set_finish(task);
 }
 
 enum task_step start_write_and_verify(struct lun *lun, struct scsi_task *task)
