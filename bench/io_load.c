@@ -46,6 +46,7 @@ struct options {
     uint32_t bytes; /* of one command */
     uint32_t depth;
     double seconds;
+    uint32_t salt; /* another one, other content */
     uint8_t lun;
     bool is_random;
     bool has_digests;
@@ -120,21 +121,28 @@ static struct buf *content(struct load *load, uint64_t offset, uint32_t bytes)
 
     for (uint32_t at = 0; at < bytes; at += UNIT_BYTES) {
         memcpy(chunk->data + at, load->unit, UNIT_BYTES);
-        put_be64(chunk->data + at, offset + at);
+        put_be64(chunk->data + at, (offset + at) ^ load->options.salt);
     }
     return buf_new(chunk, 0, bytes);
 }
 
-static bool is_content(const struct buf *data, uint64_t offset)
+static uint8_t content_at(const struct load *load, uint64_t offset)
+{
+    uint32_t at = (uint32_t)(offset % UNIT_BYTES);
+    uint64_t place = (offset - at) ^ load->options.salt;
+
+    if (at >= 8)
+        return filler(at);
+    return (uint8_t)(place >> (56 - 8 * at));
+}
+
+static bool is_content(const struct load *load, const struct buf *data, uint64_t offset)
 {
     for (; data; data = data->next) {
         const uint8_t *bytes = buf_data(data);
 
-        for (uint32_t i = 0; i < data->bytes; i++, offset++) {
-            uint32_t at = (uint32_t)(offset % UNIT_BYTES);
-            uint8_t expected = at < 8 ? (uint8_t)((offset - at) >> (56 - 8 * at)) : filler(at);
-
-            if (bytes[i] != expected)
+        for (uint32_t i = 0; i < data->bytes; i++) {
+            if (bytes[i] != content_at(load, offset++))
                 return false;
         }
     }
@@ -212,7 +220,7 @@ static void io_done(struct load *load, struct io *io)
     buf_free(command->data_out);
     if (command->end != COMMAND_ANSWERED || command->status != SCSI_GOOD)
         give_up(load, "a command failed");
-    else if (load->options.job == JOB_CHECK && !is_content(command->data_in, io->offset))
+    else if (load->options.job == JOB_CHECK && !is_content(load, command->data_in, io->offset))
         give_up(load, "the disk holds something else: was it filled?");
     buf_free(command->data_in);
     command->data_in = NULL;
@@ -407,9 +415,10 @@ static void run(struct load *load)
 
 static int usage(void)
 {
-    fputs("usage: io_load [--lun N] [--job fill|check|read|write] [--bytes N] [--depth N]\n"
-          "               [--seconds N] [--random] [--digests] ADDRESS:PORT TARGET-NAME\n",
-          stderr);
+    fputs(
+        "usage: io_load [--lun N] [--job fill|check|read|write] [--bytes N] [--depth N]\n"
+        "               [--seconds N] [--random] [--digests] [--salt N] ADDRESS:PORT TARGET-NAME\n",
+        stderr);
     return EXIT_FAILURE;
 }
 
@@ -442,11 +451,15 @@ static bool parse_job(const char *word, enum job *ret_job)
 
 static bool parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"lun", required_argument, NULL, 'l'},     {"job", required_argument, NULL, 'j'},
-        {"bytes", required_argument, NULL, 'b'},   {"depth", required_argument, NULL, 'd'},
-        {"seconds", required_argument, NULL, 's'}, {"random", no_argument, NULL, 'r'},
-        {"digests", no_argument, NULL, 'c'},       {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"lun", required_argument, NULL, 'l'},
+                                          {"job", required_argument, NULL, 'j'},
+                                          {"bytes", required_argument, NULL, 'b'},
+                                          {"depth", required_argument, NULL, 'd'},
+                                          {"seconds", required_argument, NULL, 's'},
+                                          {"random", no_argument, NULL, 'r'},
+                                          {"digests", no_argument, NULL, 'c'},
+                                          {"salt", required_argument, NULL, 'a'},
+                                          {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -466,6 +479,9 @@ static bool parse(struct options *o, int argc, char **argv)
             break;
         case 's':
             o->seconds = strtod(optarg, NULL);
+            break;
+        case 'a':
+            o->salt = (uint32_t)strtoul(optarg, NULL, 10);
             break;
         case 'r':
             o->is_random = true;
