@@ -252,10 +252,10 @@ static void answer_login(struct rig *rig, const struct pdu *request, const struc
 
     text_init(&text, rig->pool, TEXT_LOGIN_MOST);
     text_init(&answers, rig->pool, sizeof(bytes));
-    (void)text_join(&text, copy);
+    check(text_join(&text, copy)); /* our own offers are never too long */
     buf_free(copy);
-    (void)negotiate_receive(&rig->negotiation, NEGOTIATE_OPERATIONAL, text_bytes(&text), text.bytes,
-                            &answers);
+    check(negotiate_receive(&rig->negotiation, NEGOTIATE_OPERATIONAL, text_bytes(&text), text.bytes,
+                            &answers) == NEGOTIATE_GOOD);
     memcpy(pdu.login_response.isid, request->login_request.isid, PDU_ISID_BYTES);
     reply = text_take(&answers, sizeof(bytes), &continues);
     count = buf_bytes(reply);

@@ -127,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_free(second);
         walk(&text);
         text_clear(&answers);
-        (void)negotiate_receive(&n, phase, text_bytes(&text), text.bytes, &answers);
+        check(negotiate_receive(&n, phase, text_bytes(&text), text.bytes, &answers) == n.failure);
         negotiate_offer(&n, phase, &answers);
         check_agreed(&n);
         if (n.failure == NEGOTIATE_GOOD && !answers.is_too_long)
