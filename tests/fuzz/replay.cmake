@@ -10,5 +10,5 @@ foreach(source ${sources})
     target_link_libraries(${program} PRIVATE lab)
     add_test(NAME ${program}
         COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/replay.sh $<TARGET_FILE:${program}> ${thing})
-    set_tests_properties(${program} PROPERTIES LABELS unit TIMEOUT 120)
+    set_tests_properties(${program} PROPERTIES LABELS seeds TIMEOUT 120)
 endforeach()
