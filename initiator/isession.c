@@ -71,7 +71,9 @@ struct isession *isession_new(const struct isession_config *config)
     session->exp_cmd_sn = config->first_cmd_sn;
     session->max_cmd_sn = config->first_cmd_sn - 1; /* shut until the target opens it */
     session->task_count = config->max_commands + CONTROL_TASKS;
-    session->tasks = mem_array(session->task_count, sizeof(*session->tasks));
+    session->tasks =
+        mem_aligned(_Alignof(struct task), session->task_count * sizeof(*session->tasks));
+    memset(session->tasks, 0, session->task_count * sizeof(*session->tasks));
     for (uint32_t i = session->task_count; i-- > 0;) {
         session->tasks[i].generation = 1;
         session->tasks[i].next_free = session->free_tasks;

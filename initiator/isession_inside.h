@@ -46,7 +46,7 @@ struct piece {
 /* What an Initiator Task Tag stands for: its low half is the index, the high half the generation,
  * so that a tag is not used again soon and never is PDU_NO_TAG. */
 struct task {
-    uint8_t kind;
+    _Alignas(64) uint8_t kind; /* one line of the processor's cache each */
     bool is_sent;
     bool is_immediate;
     bool is_silenced;    /* FastAbort: owes no more Data-Out */
@@ -54,17 +54,22 @@ struct task {
     uint16_t generation; /* from 1 */
     uint32_t tag;        /* valid while not free */
     uint32_t cmd_sn;
-    struct command *command; /* COMMAND */
-    uint32_t data_sn;        /* of the next Data-In */
-    uint32_t r2t_sn;         /* of the next R2T */
+    union {
+        struct command *command; /* COMMAND */
+        struct task *next_free;  /* FREE */
+    };
+    uint32_t data_sn; /* of the next Data-In */
+    union {
+        uint32_t r2t_sn;  /* COMMAND: of the next R2T */
+        uint32_t ref_tag; /* TMF: ABORT TASK */
+    };
     uint32_t received_bytes;
     uint32_t burst_count;  /* bursts of this task in the queue, R2Ts and unsolicited */
     struct buf *data_tail; /* last slice of command->data_in */
     struct piece *pieces;  /* owned */
-    uint32_t ref_tag;      /* TMF: ABORT TASK */
     uint64_t lun;          /* TMF */
-    struct task *next_free;
 };
+static_assert(sizeof(struct task) == 64, "a line");
 
 /* A sequence of Data-Out PDUs that we owe: for one R2T, or the unsolicited one. */
 struct burst {

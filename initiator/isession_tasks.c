@@ -422,6 +422,9 @@ void data_in_came(struct isession *session, struct connection *c, const struct p
 {
     const struct pdu_data_in *in = &pdu->data_in;
     struct task *task = task_find(session, pdu->itt, TASK_COMMAND);
+
+    if (task)
+        command_fetch(task->command);
     const char *fault = task ? data_in_fault(session, task, pdu) : "Data-In for no task";
 
     if (fault) {

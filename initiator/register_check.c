@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/core/mem.h"
 
@@ -46,8 +47,9 @@ struct block {
 struct page {
     struct register_op *ops[PAGE_GROUPS]; /* under way in a group, a ring from the one that started
                                              first */
-    struct block blocks[PAGE_BLOCKS];
+    _Alignas(64) struct block blocks[PAGE_BLOCKS]; /* a group is three lines of the cache */
 };
+static_assert(REGISTER_GROUP_BLOCKS * sizeof(struct block) == 3 * 64, "whole lines");
 
 struct register_table {
     struct pool *pool;
@@ -102,8 +104,10 @@ static struct page *page_at(struct register_table *table, uint64_t number)
     assert(number < table->block_count);
     struct page **page = &table->pages[number >> PAGE_SHIFT];
 
-    if (!*page)
-        *page = mem_new(sizeof(**page));
+    if (!*page) {
+        *page = mem_aligned(_Alignof(struct page), sizeof(**page));
+        memset(*page, 0, sizeof(**page));
+    }
     return *page;
 }
 
@@ -159,9 +163,8 @@ void register_fetch(const struct register_table *table, uint64_t number)
     if (!page)
         return;
     blocks = &page->blocks[number & (PAGE_BLOCKS - REGISTER_GROUP_BLOCKS)];
-    __builtin_prefetch(blocks);
-    __builtin_prefetch(blocks + REGISTER_GROUP_BLOCKS / 3 + 1);
-    __builtin_prefetch(blocks + REGISTER_GROUP_BLOCKS - 1);
+    for (int line = 0; line < 3; line++)
+        __builtin_prefetch((const char *)blocks + line * 64);
 }
 
 /* --- Values --- */

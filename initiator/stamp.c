@@ -161,3 +161,14 @@ enum stamp_check stamp_look_in(struct chunk *chunk, uint32_t offset, uint32_t bl
     ret_seen->lba += offset / block_bytes;
     return ret_seen->disk_id == disk_id && ret_seen->lba == lba ? STAMP_VALID : STAMP_WRONG_PLACE;
 }
+
+void stamp_fill_chunk(struct chunk *chunk, uint32_t block_bytes, uint64_t stamp, uint64_t disk_id,
+                      uint64_t lba)
+{
+    uint32_t blocks = chunk->bytes / block_bytes;
+
+    assert(chunk->bytes % block_bytes == 0);
+    for (uint32_t i = 0; i < blocks; i++)
+        stamp_fill(chunk->data + (size_t)i * block_bytes, block_bytes, stamp, disk_id, lba + i);
+    chunk->note = note_of(chunk, block_bytes);
+}

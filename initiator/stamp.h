@@ -57,3 +57,7 @@ enum stamp_check stamp_look(const uint8_t *block, uint32_t block_bytes, uint64_t
  * or nobody wrote; while the bytes stay as they are, later looks only read the note. */
 enum stamp_check stamp_look_in(struct chunk *chunk, uint32_t offset, uint32_t block_bytes,
                                uint64_t disk_id, uint64_t lba, struct stamp_seen *ret_seen);
+/* Fills a chunk that is a row of blocks from 'lba' on, all of one write, and looks at it while it
+ * is at hand: the note is there before the first reader comes. */
+void stamp_fill_chunk(struct chunk *chunk, uint32_t block_bytes, uint64_t stamp, uint64_t disk_id,
+                      uint64_t lba);

@@ -334,12 +334,10 @@ static uint64_t free_place(const struct load *load)
 static struct buf *fill(struct workload *workload, const struct load *load, uint64_t lba,
                         uint64_t stamp)
 {
-    uint32_t block_bytes = oracle_block_bytes(load->oracle);
-    uint64_t disk_id = oracle_disk_id(load->oracle);
     struct chunk *chunk = chunk_new(workload->pool, load->options.io_bytes);
 
-    for (uint32_t i = 0; i < load->io_blocks; i++)
-        stamp_fill(chunk->data + (size_t)i * block_bytes, block_bytes, stamp, disk_id, lba + i);
+    stamp_fill_chunk(chunk, oracle_block_bytes(load->oracle), stamp, oracle_disk_id(load->oracle),
+                     lba);
     return buf_new(chunk, 0, load->options.io_bytes);
 }
 

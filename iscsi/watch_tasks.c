@@ -132,7 +132,7 @@ void watch_tasks_remove_r2t(struct watch_tasks *tasks, struct watched_task *task
 
 static void free_task(struct watch_tasks *tasks, struct watched_task *task)
 {
-    while (task->r2ts)
+    while (task->r2t_count > 0)
         watch_tasks_remove_r2t(tasks, task, &task->r2ts);
     tasks->living--;
     tasks->management_living -= task->kind == WATCHED_MANAGEMENT;

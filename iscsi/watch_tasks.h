@@ -28,6 +28,7 @@ struct open_r2t {
     uint32_t data_sn;    /* next */
 };
 
+/* What a read needs stands first, in one line of the processor's cache. */
 struct watched_task {
     uint32_t itt;
     uint32_t cmd_sn;
@@ -39,21 +40,22 @@ struct watched_task {
     bool is_waiting;
     /* Task management. */
     uint8_t function;
-    uint32_t ref_task_tag;
     /* SCSI. */
     bool is_read;
     bool is_write;
     bool is_unsolicited_open; /* unsolicited Data-Out may come */
+    bool has_r2t;
     uint32_t expected_bytes;
     uint32_t out_bytes;         /* all data of the initiator so far */
-    uint32_t unsolicited_bytes; /* immediate data and unsolicited Data-Out */
-    uint32_t unsolicited_sn;    /* next DataSN of unsolicited Data-Out */
     uint32_t in_bytes;          /* all Data-In so far */
     uint32_t in_sequence_bytes; /* since the last F */
     uint32_t target_sn;         /* next DataSN of Data-In or R2TSN: they share one count (11.7.5) */
+    uint32_t r2t_count;         /* open ones */
+
+    uint32_t ref_task_tag;      /* task management */
+    uint32_t unsolicited_bytes; /* immediate data and unsolicited Data-Out */
+    uint32_t unsolicited_sn;    /* next DataSN of unsolicited Data-Out */
     uint32_t r2t_end;           /* where the last R2T ended */
-    bool has_r2t;
-    uint32_t r2t_count; /* open ones */
     struct open_r2t *r2ts;
     struct open_r2t **r2ts_end;
 };

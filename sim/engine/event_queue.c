@@ -145,6 +145,7 @@ uint64_t event_queue_run(struct event_queue *queue, int64_t until_ns, uint64_t m
         struct event_slot last = queue->slots[queue->count--];
         if (queue->count)
             sift_down(queue, 1, last);
+        __builtin_prefetch(queue->slots[1].timer); /* the next one, most likely */
         ran++;
         queue->fired++;
         timer->fire(timer);

@@ -211,6 +211,8 @@ struct tcp_acked tcp_send_queue_ack(struct tcp_send_queue *queue, uint32_t una)
     while (queue->first && !sn_before(una, queue->first->end)) {
         const struct tcp_sent *sent = queue->first;
 
+        __builtin_prefetch(sent->next);
+        __builtin_prefetch(sent->place.slice);
         acked.segments++;
         if (sent->transmissions > 1) {
             acked.covers_retransmission = true;

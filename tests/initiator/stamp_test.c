@@ -89,9 +89,7 @@ static struct chunk *filled_chunk(uint32_t block_bytes)
     pool = pool_new();
     struct chunk *chunk = chunk_new(pool, (size_t)block_bytes * BLOCKS_IN_CHUNK);
 
-    for (uint32_t i = 0; i < BLOCKS_IN_CHUNK; i++)
-        stamp_fill(chunk->data + (size_t)i * block_bytes, block_bytes, stamp_make(1, 7), DISK,
-                   LBA + i);
+    stamp_fill_chunk(chunk, block_bytes, stamp_make(1, 7), DISK, LBA);
     return chunk;
 }
 
@@ -130,6 +128,10 @@ static void a_chunk_of_one_write_is_noted_and_stays_true(void **state)
     struct chunk *chunk = filled_chunk(row->block_bytes);
     uint8_t *second = chunk->data + row->block_bytes;
 
+    assert_int_not_equal(chunk->note, 0);
+    expect_looks_to_agree(chunk, row->block_bytes);
+    chunk_touch(chunk);
+    assert_int_equal(chunk->note, 0);
     expect_looks_to_agree(chunk, row->block_bytes);
     assert_int_not_equal(chunk->note, 0);
     chunk_touch(chunk); /* about to change */
