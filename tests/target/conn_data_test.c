@@ -84,7 +84,8 @@ static void answer_all(struct peer *peer, const struct pdu *write, const struct 
     }
 }
 
-static void write_and_read_back(const struct combination *row, const char *digest)
+/* Of the lengths every 'stride'-th. */
+static void write_and_read_back(const struct combination *row, const char *digest, size_t stride)
 {
     static const uint16_t blocks[] = {1, 2, 7, 8, 16, 33, 64};
     static const uint32_t immediate_bytes[] = {0, 512, 1000, 8192};
@@ -101,8 +102,8 @@ static void write_and_read_back(const struct combination *row, const char *diges
     uint32_t seed = 0;
 
     peer->max_burst_bytes = row->max_burst_bytes;
-    for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
-        for (size_t j = 0; j < ARRAY_SIZE(immediate_bytes); j++) {
+    for (size_t i = 0; i < ARRAY_SIZE(blocks); i += stride) {
+        for (size_t j = 0; j < ARRAY_SIZE(immediate_bytes); j += stride) {
             struct pdu write = write_command(peer, 5, blocks[i]);
             uint32_t sent_bytes = send_first_burst(peer, &write, row, immediate_bytes[j], ++seed);
 
@@ -117,7 +118,7 @@ static void write_and_read_back(const struct combination *row, const char *diges
 
 static void writes_and_reads_back(void **state)
 {
-    write_and_read_back(*state, "None");
+    write_and_read_back(*state, "None", 1);
 }
 
 /* Four ways to send what was not asked for, by short, odd and long bursts, with one R2T at a time
@@ -136,7 +137,7 @@ static void every_combination_of_keys_writes_and_reads_back(void **state)
                                   .max_burst_bytes = bursts[i / 16][1],
                                   .outstanding = i & 4 ? 4 : 1};
 
-        write_and_read_back(&row, i & 8 ? "CRC32C" : "None");
+        write_and_read_back(&row, i & 8 ? "CRC32C" : "None", 3);
     }
 }
 
