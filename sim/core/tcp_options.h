@@ -41,6 +41,10 @@ struct tcp_options {
     /* A path that swallows large segments (RFC 4821 as Linux' tcp_mtu_probing 1). */
     uint32_t mtu_probe_after; /* timeouts in a row after which segments shrink; 0: never */
     uint32_t mtu_probe_bytes; /* to so many, and by half at each further timeout */
+    /* What the NIC does for TCP (sim/net/tcp_offload.c). */
+    bool segmentation_offload; /* TSO, LSO: segments leave in super-segments of up to 64 KiB */
+    int64_t receive_merge_ns;  /* GRO, LRO, RSC: segments in order are merged for so long at most
+                                  before TCP sees them; 0: off */
     /* Acknowledging (RFC 1122, 4.2.3.2). */
     int64_t delayed_ack_ns;        /* 0: every segment is acknowledged at once */
     uint32_t delayed_ack_segments; /* at the latest after so many full segments */

@@ -64,10 +64,16 @@ void tcp_conn_init(struct tcp_conn *conn, const struct tcp_conn_config *config)
     tcp_rto_init(&conn->rto, options);
     tcp_send_queue_init(&conn->send, config->pool);
     tcp_cc_init(&conn->cc, options, conn->mss);
+    if (options->segmentation_offload || options->receive_merge_ns > 0)
+        conn->seldom = pool_take(config->pool, sizeof(*conn->seldom));
 }
 
 void tcp_conn_fini(struct tcp_conn *conn)
 {
+    if (conn->seldom) {
+        buf_queue_clear(&conn->seldom->merge.payload);
+        pool_give(conn->pool, conn->seldom, sizeof(*conn->seldom));
+    }
     tcp_send_queue_clear(&conn->send);
     buf_queue_clear(&conn->received);
     tcp_reassembly_clear(&conn->reassembly, conn->pool);
@@ -110,6 +116,8 @@ void tcp_end(struct tcp_conn *conn, enum close_reason reason)
         return; /* the first reason counts */
     tcp_enter(conn, TCP_CLOSED);
     tcp_send_queue_clear(&conn->send);
+    if (conn->seldom)
+        conn->seldom->super.left = 0;
     tcp_reassembly_clear(&conn->reassembly, conn->pool);
     for (size_t i = 0; i < TCP_TIMER_COUNT; i++)
         conn->deadlines_ns[i] = TIME_NEVER;

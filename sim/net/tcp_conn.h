@@ -24,8 +24,8 @@
  *
  * The parts: tcp_conn.c (life, the user's calls), tcp_timers.c, tcp_input.c (segments in),
  * tcp_output.c (segments out), tcp_recovery.c (what is lost), tcp_rack.c (losses by time),
- * tcp_undo.c (losses that were none), tcp_rto.c, tcp_cc.c and tcp_cubic.c,
- * tcp_send_queue.c, tcp_reassembly.c.
+ * tcp_undo.c (losses that were none), tcp_offload.c (what the NIC does), tcp_rto.c, tcp_cc.c and
+ * tcp_cubic.c, tcp_send_queue.c, tcp_reassembly.c.
  */
 #pragma once
 
@@ -85,6 +85,7 @@ enum tcp_timer {
     TCP_TIMER_KEEPALIVE,
     TCP_TIMER_STATE, /* the end of TIME-WAIT or FIN-WAIT-2 */
     TCP_TIMER_USER,  /* RFC 5482 */
+    TCP_TIMER_MERGE, /* the NIC hands up what it merged */
     TCP_TIMER_COUNT,
 };
 
@@ -141,6 +142,28 @@ struct tcp_undo {
     uint32_t cwnd;
     uint32_t ssthresh;
     struct tcp_cubic cubic;
+};
+
+/* A super-segment that the NIC is cutting: the header that all of its segments bear. */
+struct tcp_super {
+    uint32_t left; /* bytes to be cut; 0: there is none */
+    uint32_t ack;
+    uint32_t ts_value;
+    uint32_t ts_echo;
+    uint16_t window;
+};
+
+/* Segments that the NIC has not handed up yet, as one. */
+struct tcp_merge {
+    struct tcp_segment segment; /* the first one's header, with the flags of the last */
+    struct buf_queue payload;   /* empty: nothing is merged at this moment */
+    uint32_t segment_bytes;     /* of the first: no other is longer */
+};
+
+/* What few connections need: a block of its own, lest every connection grows by it. */
+struct tcp_seldom {
+    struct tcp_super super;
+    struct tcp_merge merge;
 };
 
 struct tcp_conn_config {
@@ -204,6 +227,7 @@ struct tcp_conn {
     struct tcp_send_queue send;
     struct tcp_cc cc;
     struct tcp_rack rack;
+    struct tcp_seldom *seldom; /* owned; NULL: no option needs it */
     struct buf_queue received; /* in order, not read yet */
     struct tcp_reassembly reassembly;
     /* Rarely needed. */

@@ -568,12 +568,9 @@ static bool is_next_data(const struct tcp_conn *conn, const struct tcp_segment *
            !(conn->has_timestamps && sn_before(segment->ts_value, conn->ts_recent));
 }
 
-void tcp_conn_input(struct tcp_conn *conn, const struct tcp_segment *segment, struct buf *payload,
-                    int64_t now_ns)
+void tcp_take_segment(struct tcp_conn *conn, const struct tcp_segment *segment, struct buf *payload,
+                      int64_t now_ns)
 {
-    conn->heard_at_ns = now_ns;
-    conn->counters->segments_received++;
-    conn->counters->bytes_received += segment->payload_bytes;
     if (is_next_data(conn, segment)) {
         if (conn->has_timestamps && !sn_before(conn->last_ack_sent, segment->sn)) {
             conn->ts_recent = segment->ts_value;
@@ -603,4 +600,16 @@ void tcp_conn_input(struct tcp_conn *conn, const struct tcp_segment *segment, st
         input_synchronized(conn, segment, payload, now_ns);
         break;
     }
+}
+
+void tcp_conn_input(struct tcp_conn *conn, const struct tcp_segment *segment, struct buf *payload,
+                    int64_t now_ns)
+{
+    conn->heard_at_ns = now_ns;
+    conn->counters->segments_received++;
+    conn->counters->bytes_received += segment->payload_bytes;
+    if (conn->options->receive_merge_ns > 0)
+        tcp_merge_input(conn, segment, payload, now_ns);
+    else
+        tcp_take_segment(conn, segment, payload, now_ns);
 }

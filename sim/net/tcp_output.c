@@ -283,15 +283,10 @@ static void restart_after_idle(struct tcp_conn *conn, int64_t now_ns)
         tcp_cc_restart(&conn->cc, conn->options->initial_window_segments, idle_ns);
 }
 
-static void output_new(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
-                       struct tcp_segment *segment, struct buf **ret_payload, int64_t now_ns)
+/* What every segment with new data has and does; 'segment' has its acknowledging half. */
+static void finish_new(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
+                       struct tcp_segment *segment, int64_t now_ns)
 {
-    bool is_first = conn->snd_nxt == conn->snd_una;
-
-    if (is_first)
-        restart_after_idle(conn, now_ns);
-    *ret_payload = tcp_send_queue_send(&conn->send, conn->snd_nxt, bytes, is_fin, now_ns);
-    begin_segment(conn, segment, conn->snd_nxt, TCP_ACK, now_ns);
     segment->payload_bytes = bytes;
     if (conn->send.unsent_bytes == 0)
         segment->flags |= TCP_PSH;
@@ -307,8 +302,76 @@ static void output_new(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
         conn->replies < TCP_REPLIES_INTERACTIVE)
         conn->replies++;
     tcp_rack_sent_new(conn, now_ns);
+}
+
+static void output_new(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
+                       struct tcp_segment *segment, struct buf **ret_payload, int64_t now_ns)
+{
+    bool is_first = conn->snd_nxt == conn->snd_una;
+
+    if (is_first)
+        restart_after_idle(conn, now_ns);
+    *ret_payload = tcp_send_queue_send(&conn->send, conn->snd_nxt, bytes, is_fin, now_ns);
+    begin_segment(conn, segment, conn->snd_nxt, TCP_ACK, now_ns);
+    finish_new(conn, bytes, is_fin, segment, now_ns);
     if (is_first)
         tcp_watch_user_timeout(conn, now_ns);
+}
+
+/* The next segment that the NIC cuts off a super-segment: its header is the first one's, but for
+ * the number; PSH and FIN belong to the last. */
+static void output_piece(struct tcp_conn *conn, struct tcp_segment *segment,
+                         struct buf **ret_payload, int64_t now_ns)
+{
+    struct tcp_super *super = &conn->seldom->super;
+    uint32_t bytes = super->left < conn->mss ? super->left : conn->mss;
+    bool is_fin = conn->fin_queued && !conn->fin_sent && bytes == conn->send.unsent_bytes &&
+                  bytes < usable_window(conn);
+
+    super->left -= bytes;
+    *segment = (struct tcp_segment){
+        .sn = conn->snd_nxt,
+        .ack = super->ack,
+        .window = super->window,
+        .flags = TCP_ACK,
+        .has_timestamps = conn->has_timestamps,
+        .ts_value = super->ts_value,
+        .ts_echo = super->ts_echo,
+    };
+    *ret_payload = tcp_send_queue_send(&conn->send, conn->snd_nxt, bytes, is_fin, now_ns);
+    finish_new(conn, bytes, is_fin, segment, now_ns);
+}
+
+/* 'bytes' of new data may go: a segment, or the first one of a super-segment. False: more than that
+ * shall go at once, later. */
+static bool output_super(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
+                         struct tcp_segment *segment, struct buf **ret_payload, int64_t now_ns)
+{
+    uint32_t all = bytes;
+
+    if (conn->send.unsent_bytes > bytes && bytes == conn->mss) {
+        all = tcp_super_bytes(conn, bytes, usable_window(conn), now_ns);
+        if (all == 0)
+            return false;
+    }
+    output_new(conn, bytes, is_fin, segment, ret_payload, now_ns);
+    conn->seldom->super = (struct tcp_super){
+        .left = all - bytes,
+        .ack = segment->ack,
+        .ts_value = segment->ts_value,
+        .ts_echo = segment->ts_echo,
+        .window = segment->window,
+    };
+    return true;
+}
+
+static bool output_planned(struct tcp_conn *conn, uint32_t bytes, bool is_fin,
+                           struct tcp_segment *segment, struct buf **ret_payload, int64_t now_ns)
+{
+    if (conn->options->segmentation_offload)
+        return output_super(conn, bytes, is_fin, segment, ret_payload, now_ns);
+    output_new(conn, bytes, is_fin, segment, ret_payload, now_ns);
+    return true;
 }
 
 /* Nothing may go, nothing is in flight, and something waits: only the peer's window can hold it
@@ -351,6 +414,10 @@ static bool output_tail_probe(struct tcp_conn *conn, struct tcp_segment *segment
 static bool output_synchronized(struct tcp_conn *conn, struct tcp_segment *segment,
                                 struct buf **ret_payload, int64_t now_ns)
 {
+    if (conn->seldom && conn->seldom->super.left > 0) {
+        output_piece(conn, segment, ret_payload, now_ns);
+        return true;
+    }
     if (conn->wants & TCP_WANT_TAIL_PROBE && output_tail_probe(conn, segment, ret_payload, now_ns))
         return true;
     struct tcp_sent *again = sent_to_repeat(conn);
@@ -362,10 +429,9 @@ static bool output_synchronized(struct tcp_conn *conn, struct tcp_segment *segme
         return true;
     }
     conn->wants &= (uint16_t)~TCP_WANT_RESEND;
-    if (plan_new(conn, &bytes, &is_fin)) {
-        output_new(conn, bytes, is_fin, segment, ret_payload, now_ns);
+    if (plan_new(conn, &bytes, &is_fin) &&
+        output_planned(conn, bytes, is_fin, segment, ret_payload, now_ns))
         return true;
-    }
     conn->wants &= (uint16_t)~TCP_WANT_OVERRIDE;
     watch_closed_window(conn, now_ns);
     if (conn->wants & (TCP_WANT_WINDOW_PROBE | TCP_WANT_KEEPALIVE)) {

@@ -25,6 +25,21 @@ static inline void tcp_stop_timer(struct tcp_conn *conn, enum tcp_timer timer)
 /* Arms or moves the user timeout according to what is unanswered now. */
 void tcp_watch_user_timeout(struct tcp_conn *conn, int64_t now_ns);
 
+/* tcp_input.c: a segment as TCP sees it. Takes ownership of 'payload'. */
+void tcp_take_segment(struct tcp_conn *conn, const struct tcp_segment *segment, struct buf *payload,
+                      int64_t now_ns);
+
+/* tcp_offload.c */
+/* How many of the unsent bytes go out together, in segments of 'most' bytes, of which one may go
+ * now; 0: it is better to wait for the next ACK and send more. */
+uint32_t tcp_super_bytes(const struct tcp_conn *conn, uint32_t most, uint32_t usable,
+                         int64_t now_ns);
+/* A segment comes to a NIC that merges. Takes ownership of 'payload'. */
+void tcp_merge_input(struct tcp_conn *conn, const struct tcp_segment *segment, struct buf *payload,
+                     int64_t now_ns);
+/* TCP gets what was merged so far. */
+void tcp_merge_flush(struct tcp_conn *conn, int64_t now_ns);
+
 /* tcp_output.c: how much the window has room for. */
 uint32_t tcp_receive_room(const struct tcp_conn *conn);
 void tcp_offer_window(struct tcp_conn *conn);

@@ -236,6 +236,8 @@ void tcp_recovery_pace(struct tcp_conn *conn, uint32_t delivered, bool has_advan
     if (conn->prr_out == 0 && more < conn->mss) /* the first retransmission goes at once */
         more = conn->mss;
     conn->cc.cwnd = pipe + (more > 0 ? (uint32_t)more : 0);
+    if (conn->cc.cwnd < conn->mss) /* short segments in the pipe: a window is one full one at least */
+        conn->cc.cwnd = conn->mss;
 }
 
 void tcp_recovery_duplicate(struct tcp_conn *conn, int64_t now_ns)

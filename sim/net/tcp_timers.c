@@ -205,6 +205,9 @@ static void expire(struct tcp_conn *conn, enum tcp_timer timer, int64_t now_ns)
     case TCP_TIMER_USER:
         user_timed_out(conn, now_ns);
         break;
+    case TCP_TIMER_MERGE:
+        tcp_merge_flush(conn, now_ns);
+        break;
     case TCP_TIMER_COUNT:
         break;
     }
