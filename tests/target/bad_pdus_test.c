@@ -180,11 +180,11 @@ static void snacks_of_any_kind_and_range_end_in_a_reject_each(void **state)
     struct peer *peer = begin(&node, "");
     (void)state;
 
-    for (uint8_t type = 0; type <= ISCSI_SNACK_R_DATA; type++) {
+    for (unsigned type = 0; type <= ISCSI_SNACK_R_DATA; type++) {
         for (size_t i = 0; i < ARRAY_SIZE(numbers) * ARRAY_SIZE(numbers); i++) {
             struct pdu snack = peer_request(peer, PDU_SNACK, true);
 
-            snack.snack.type = type;
+            snack.snack.type = (uint8_t)type;
             snack.snack.beg_run = numbers[i % ARRAY_SIZE(numbers)];
             snack.snack.run_length = numbers[i / ARRAY_SIZE(numbers)];
             peer_send(peer, &snack, NULL, 0);

@@ -774,7 +774,7 @@ static uint32_t move(struct array *array, struct nexus *nexus, uint64_t key, uin
     put_be32(list + 20, 64);
     list[24] = 0x45;
     put_be16(list + 26, 60);
-    memcpy(list + 28, id, strlen(id));
+    memcpy(list + 28, id, strlen(id) + 1);
     return array_end_of(array, nexus, cdb, list, sizeof(list));
 }
 
