@@ -245,6 +245,7 @@ static void checks_come_in_the_order_of_the_standard(void **state)
     assert_int_equal(array_end_of(&array, array.b, read, NULL, 0), CHECK(2, 0x3a00));
     clear_attentions(&array, array.a);
     assert_int_equal(array_end_of(&array, array.a, (uint8_t[16]){0x1b, 0, 0, 0, 3}, NULL, 0), 0);
+    assert_int_equal(array_end_of(&array, array.b, read, NULL, 0), CHECK(6, 0x2800));
     assert_int_equal(array_end_of(&array, array.b, read, NULL, 0), BAD_FIELD);
     read[1] = 0;
     assert_int_equal(array_end_of(&array, array.b, read, NULL, 0), CHECK(5, 0x2100));
