@@ -39,8 +39,10 @@ struct tcp_options {
     bool dsack;              /* RFC 2883: reports duplicates */
     bool proportional_rate;  /* RFC 6937 */
     /* A path that swallows large segments (RFC 4821 as Linux' tcp_mtu_probing 1). */
-    uint32_t mtu_probe_after; /* timeouts in a row after which segments shrink; 0: never */
-    uint32_t mtu_probe_bytes; /* to so many, and by half at each further timeout */
+    uint32_t mtu_probe_after;   /* timeouts in a row after which segments shrink; 0: never */
+    uint32_t mtu_probe_bytes;   /* to so many, and by half at each further timeout */
+    int64_t mtu_probe_again_ns; /* once the largest that passes is found, the search for a larger
+                                   one begins anew after so long; 0: never */
     /* What the NIC does for TCP (sim/net/tcp_offload.c). */
     bool segmentation_offload; /* TSO, LSO: segments leave in super-segments of up to 64 KiB */
     int64_t receive_merge_ns;  /* GRO, LRO, RSC: segments in order are merged for so long at most

@@ -64,8 +64,11 @@ void tcp_conn_init(struct tcp_conn *conn, const struct tcp_conn_config *config)
     tcp_rto_init(&conn->rto, options);
     tcp_send_queue_init(&conn->send, config->pool);
     tcp_cc_init(&conn->cc, options, conn->mss);
-    if (options->segmentation_offload || options->receive_merge_ns > 0)
+    if (options->segmentation_offload || options->receive_merge_ns > 0 ||
+        options->mtu_probe_after > 0)
         conn->seldom = pool_take(config->pool, sizeof(*conn->seldom));
+    if (conn->seldom)
+        conn->seldom->mtu.path = conn->own_mss;
 }
 
 void tcp_conn_fini(struct tcp_conn *conn)
@@ -338,9 +341,9 @@ void tcp_conn_fail(struct tcp_conn *conn, enum close_reason reason)
     tcp_end(conn, reason);
 }
 
-void tcp_conn_limit_mss(struct tcp_conn *conn, uint32_t mss_bytes)
+void tcp_shrink_segments(struct tcp_conn *conn, uint32_t own_mss)
 {
-    uint32_t mss = clamp(mss_bytes, MSS_LEAST, MSS_MOST);
+    uint32_t mss = clamp(own_mss, MSS_LEAST, MSS_MOST);
 
     if (conn->own_mss > mss)
         conn->own_mss = mss;
@@ -353,6 +356,25 @@ void tcp_conn_limit_mss(struct tcp_conn *conn, uint32_t mss_bytes)
     for (struct tcp_sent *sent = conn->send.first; sent; sent = sent->next)
         if (tcp_sent_bytes(sent) > mss)
             tcp_send_queue_mark_lost(&conn->send, sent);
+}
+
+void tcp_grow_segments(struct tcp_conn *conn, uint32_t own_mss)
+{
+    uint32_t mss = own_mss < conn->peer_mss ? own_mss : conn->peer_mss;
+
+    assert(own_mss >= conn->own_mss);
+    conn->own_mss = own_mss;
+    conn->mss = mss - (conn->has_timestamps ? TIMESTAMPS_BYTES : 0);
+    tcp_cc_set_mss(&conn->cc, conn->mss);
+}
+
+void tcp_conn_limit_mss(struct tcp_conn *conn, uint32_t mss_bytes)
+{
+    uint32_t mss = clamp(mss_bytes, MSS_LEAST, MSS_MOST);
+
+    if (conn->seldom)
+        tcp_mtu_limit(conn, mss);
+    tcp_shrink_segments(conn, mss);
 }
 
 enum tcp_event tcp_conn_next_event(struct tcp_conn *conn)

@@ -24,7 +24,8 @@
  *
  * The parts: tcp_conn.c (life, the user's calls), tcp_timers.c, tcp_input.c (segments in),
  * tcp_output.c (segments out), tcp_recovery.c (what is lost), tcp_rack.c (losses by time),
- * tcp_undo.c (losses that were none), tcp_offload.c (what the NIC does), tcp_rto.c, tcp_cc.c and
+ * tcp_undo.c (losses that were none), tcp_offload.c (what the NIC does), tcp_mtu.c
+ * (black holes), tcp_rto.c, tcp_cc.c and
  * tcp_cubic.c, tcp_send_queue.c, tcp_reassembly.c.
  */
 #pragma once
@@ -160,10 +161,24 @@ struct tcp_merge {
     uint32_t segment_bytes;     /* of the first: no other is longer */
 };
 
+/* The search for the largest segments that the path takes, after a black hole was found. Sizes are
+ * MTU - 40, options included. */
+struct tcp_mtu {
+    bool is_on;
+    uint32_t path; /* what our MTU leaves */
+    uint32_t low;  /* passes (search_low) */
+    uint32_t high; /* may pass (search_high) */
+    uint32_t size; /* of the probe in flight; 0: there is none */
+    uint32_t from; /* its numbers */
+    uint32_t end;
+    int64_t begun_at_ns; /* of this search (probe_timestamp) */
+};
+
 /* What few connections need: a block of its own, lest every connection grows by it. */
 struct tcp_seldom {
     struct tcp_super super;
     struct tcp_merge merge;
+    struct tcp_mtu mtu;
 };
 
 struct tcp_conn_config {

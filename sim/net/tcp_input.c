@@ -168,6 +168,8 @@ static void ack_advanced(struct tcp_conn *conn, const struct tcp_segment *segmen
     struct tcp_acked acked = tcp_send_queue_ack(&conn->send, segment->ack);
 
     conn->snd_una = segment->ack;
+    if (conn->seldom)
+        tcp_mtu_acked(conn);
     if (acked.has_sample && !acked.covers_retransmission)
         take_sample(conn,
                     now_ns - (conn->options->rto_rule == TCP_RTO_LINUX ? acked.first_sent_at_ns

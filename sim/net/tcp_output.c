@@ -220,6 +220,8 @@ static void output_again(struct tcp_conn *conn, struct tcp_sent *sent, struct tc
     uint32_t most = segment_most(conn);
 
     conn->wants &= (uint16_t)~TCP_WANT_RESEND;
+    if (conn->seldom)
+        tcp_mtu_gives_up_probe(conn);
     *ret_payload = tcp_send_queue_resend(&conn->send, sent, most, now_ns);
     begin_segment(conn, segment, sent->sn, TCP_ACK, now_ns);
     segment->payload_bytes = tcp_sent_bytes(sent);
@@ -410,6 +412,25 @@ static bool output_tail_probe(struct tcp_conn *conn, struct tcp_segment *segment
     return true;
 }
 
+/* New data, as much as may go now. */
+static bool output_more(struct tcp_conn *conn, struct tcp_segment *segment,
+                        struct buf **ret_payload, int64_t now_ns)
+{
+    enum tcp_mtu_step step = TCP_MTU_NOTHING;
+    uint32_t bytes = 0;
+    bool is_fin = false;
+
+    if (conn->seldom)
+        step = tcp_mtu_plan(conn, usable_window(conn), &bytes, now_ns);
+    if (step == TCP_MTU_PROBE) {
+        tcp_mtu_probe_was_sent(conn, conn->snd_nxt, bytes);
+        output_new(conn, bytes, false, segment, ret_payload, now_ns);
+        return true;
+    }
+    return step == TCP_MTU_NOTHING && plan_new(conn, &bytes, &is_fin) &&
+           output_planned(conn, bytes, is_fin, segment, ret_payload, now_ns);
+}
+
 /* Data, FIN, probes, ACK: everything on a connection that is synchronized. */
 static bool output_synchronized(struct tcp_conn *conn, struct tcp_segment *segment,
                                 struct buf **ret_payload, int64_t now_ns)
@@ -421,16 +442,13 @@ static bool output_synchronized(struct tcp_conn *conn, struct tcp_segment *segme
     if (conn->wants & TCP_WANT_TAIL_PROBE && output_tail_probe(conn, segment, ret_payload, now_ns))
         return true;
     struct tcp_sent *again = sent_to_repeat(conn);
-    uint32_t bytes;
-    bool is_fin;
 
     if (again) {
         output_again(conn, again, segment, ret_payload, now_ns);
         return true;
     }
     conn->wants &= (uint16_t)~TCP_WANT_RESEND;
-    if (plan_new(conn, &bytes, &is_fin) &&
-        output_planned(conn, bytes, is_fin, segment, ret_payload, now_ns))
+    if (output_more(conn, segment, ret_payload, now_ns))
         return true;
     conn->wants &= (uint16_t)~TCP_WANT_OVERRIDE;
     watch_closed_window(conn, now_ns);

@@ -40,6 +40,28 @@ void tcp_merge_input(struct tcp_conn *conn, const struct tcp_segment *segment, s
 /* TCP gets what was merged so far. */
 void tcp_merge_flush(struct tcp_conn *conn, int64_t now_ns);
 
+/* tcp_mtu.c */
+/* The retransmission timer expired: large segments may be what does not arrive. */
+void tcp_mtu_timed_out(struct tcp_conn *conn, int64_t now_ns);
+enum tcp_mtu_step { TCP_MTU_NOTHING, TCP_MTU_WAIT, TCP_MTU_PROBE };
+/* Shall new data go as a probe of '*ret_bytes', or wait until there is room for one? */
+enum tcp_mtu_step tcp_mtu_plan(struct tcp_conn *conn, uint32_t usable, uint32_t *ret_bytes,
+                               int64_t now_ns);
+void tcp_mtu_probe_was_sent(struct tcp_conn *conn, uint32_t sn, uint32_t bytes);
+/* SND.UNA moved; may make segments larger. */
+void tcp_mtu_acked(struct tcp_conn *conn);
+/* A loss was noticed. Returns whether it is the probe's alone, which says nothing of the network's
+ * load. */
+bool tcp_mtu_takes_loss(struct tcp_conn *conn);
+/* A segment is sent again: what becomes of the probe tells nothing any more. */
+void tcp_mtu_gives_up_probe(struct tcp_conn *conn);
+/* Our own MTU leaves no more than this. */
+void tcp_mtu_limit(struct tcp_conn *conn, uint32_t mss_bytes);
+
+/* tcp_conn.c: segments become smaller, or larger; 'own_mss' is MTU - 40. */
+void tcp_shrink_segments(struct tcp_conn *conn, uint32_t own_mss);
+void tcp_grow_segments(struct tcp_conn *conn, uint32_t own_mss);
+
 /* tcp_output.c: how much the window has room for. */
 uint32_t tcp_receive_room(const struct tcp_conn *conn);
 void tcp_offer_window(struct tcp_conn *conn);

@@ -38,11 +38,26 @@ static void resend_first(struct tcp_conn *conn)
         conn->wants |= TCP_WANT_RESEND;
 }
 
+/* tcp_simple_retransmit(): what a probe carried goes again in smaller segments, and the window
+ * stays (RFC 4821, 7.5). */
+static void repair_probe(struct tcp_conn *conn)
+{
+    conn->undo.is_possible = false;
+    conn->is_frto = false;
+    conn->is_trying_new = false;
+    enter(conn, TCP_LOSS_RECOVERY);
+    resend_first(conn);
+}
+
 /* RFC 5681, 3.2; RFC 6675, 5. */
 static void begin_fast_recovery(struct tcp_conn *conn)
 {
     uint32_t credit = conn->dup_credit;
 
+    if (conn->seldom && tcp_mtu_takes_loss(conn)) {
+        repair_probe(conn);
+        return;
+    }
     conn->counters->fast_recoveries++;
     tcp_undo_remember(conn);
     conn->prr_window = conn->cc.cwnd;
@@ -108,18 +123,19 @@ static void undo(struct tcp_conn *conn)
     enter(conn, TCP_OPEN);
 }
 
-/* RFC 5682, 3.1: data that was sent once, before the timeout, arrived after it: the timeout was
- * spurious. */
-static bool shows_spurious_timeout(const struct tcp_conn *conn)
+/* RFC 5682: data that was sent once, before the timeout, arrived after it: the timeout was
+ * spurious. SACK names that data (3.1). Without SACK the ACK of the segment that was sent again
+ * covers all that waited behind it, so that only the second ACK tells (2.1, step 3b). */
+static bool shows_spurious_timeout(const struct tcp_conn *conn, bool was_trying_new)
 {
     const struct tcp_delivery *delivery = &conn->send.delivery;
 
-    return conn->is_frto && delivery->has_original &&
+    return conn->is_frto && (conn->has_sack || was_trying_new) && delivery->has_original &&
            !sn_before(conn->recover, delivery->original_end);
 }
 
-/* An ACK that advanced after a timeout, but not over all (3.1, step 2): two new segments instead of
- * retransmissions, if there are any and the peer's window takes them, tell more. */
+/* An ACK that advanced after a timeout, but not over all (2.1, step 2b): two new segments instead
+ * of retransmissions, if there are any and the peer's window takes them, tell more. */
 static void try_new_data(struct tcp_conn *conn)
 {
     if (!conn->is_frto)
@@ -138,9 +154,11 @@ static void try_new_data(struct tcp_conn *conn)
 static void acked_after_timeout(struct tcp_conn *conn, const struct tcp_segment *segment,
                                 uint32_t acked, bool is_repaired, int64_t now_ns)
 {
+    bool was_trying_new = conn->is_trying_new;
+
     conn->is_trying_new = false;
     if (tcp_undo_is_due(conn, segment) ||
-        (conn->undo.is_possible && shows_spurious_timeout(conn))) {
+        (conn->undo.is_possible && shows_spurious_timeout(conn, was_trying_new))) {
         undo(conn);
         return;
     }
@@ -236,7 +254,7 @@ void tcp_recovery_pace(struct tcp_conn *conn, uint32_t delivered, bool has_advan
     if (conn->prr_out == 0 && more < conn->mss) /* the first retransmission goes at once */
         more = conn->mss;
     conn->cc.cwnd = pipe + (more > 0 ? (uint32_t)more : 0);
-    if (conn->cc.cwnd < conn->mss) /* short segments in the pipe: a window is one full one at least */
+    if (conn->cc.cwnd < conn->mss) /* a window is one full segment at least */
         conn->cc.cwnd = conn->mss;
 }
 
@@ -260,14 +278,16 @@ void tcp_recovery_duplicate(struct tcp_conn *conn, int64_t now_ns)
             tcp_send_queue_mark_by_sack(&conn->send, TCP_DUP_THRESHOLD);
         break;
     case TCP_LOSS_RECOVERY:
-        if (conn->undo.is_possible && shows_spurious_timeout(conn)) {
+        if (conn->has_sack && conn->undo.is_possible && shows_spurious_timeout(conn, false)) {
             undo(conn);
             break;
         }
-        if (conn->is_trying_new) { /* 3.1, step 3: the loss was real */
+        if (!conn->has_sack && !conn->is_trying_new) /* 2.1, step 2a: the loss was real */
+            conn->is_frto = false;
+        if (conn->is_trying_new) { /* 2.1, step 3a; 3.1, step 3 */
             conn->is_frto = false;
             conn->is_trying_new = false;
-            /* 2.1, step 3a: without SACK the two new segments still count as in flight, and would
+            /* Without SACK the two new segments still count as in flight, and would
              * keep the window closed until the next timeout. */
             if (!conn->has_sack && conn->cc.cwnd < 3 * conn->mss)
                 conn->cc.cwnd = 3 * conn->mss;
@@ -285,7 +305,10 @@ void tcp_recovery_timed_out(struct tcp_conn *conn, int64_t now_ns)
 
     if (is_new || conn->retries == 0)
         tcp_undo_remember(conn);
-    conn->is_frto = conn->options->frto && (is_new || conn->retries > 0);
+    /* Step 1: who repairs a timeout's losses already does not ask. Linux does, where SACK tells
+     * more; and a probe of the path's MTU may be all that is lost. */
+    conn->is_frto = conn->options->frto && (is_new || (conn->has_sack && conn->retries > 0)) &&
+                    !(conn->seldom && conn->seldom->mtu.size > 0);
     conn->is_trying_new = false;
     conn->rack.has_probed = false;
     if (conn->retries == 0)

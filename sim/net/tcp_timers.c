@@ -120,21 +120,6 @@ static void probe_window(struct tcp_conn *conn, int64_t now_ns)
     back_off(conn, now_ns);
 }
 
-/* tcp_mtu_probing() of Linux: a peer that answered small segments may be behind a path that
- * swallows large ones and tells nobody (RFC 4821, 7.7; RFC 8899, 4.2). */
-static void shrink_segments(struct tcp_conn *conn)
-{
-    const struct tcp_options *options = conn->options;
-
-    if (options->mtu_probe_after == 0 || conn->retries < options->mtu_probe_after)
-        return;
-    uint32_t mss = options->mtu_probe_bytes;
-
-    if (conn->own_mss <= mss)
-        mss = conn->own_mss / 2;
-    tcp_conn_limit_mss(conn, mss);
-}
-
 static void retransmission_timed_out(struct tcp_conn *conn, int64_t now_ns)
 {
     if (conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED) {
@@ -158,7 +143,7 @@ static void retransmission_timed_out(struct tcp_conn *conn, int64_t now_ns)
     conn->counters->timeouts++;
     if (give_up(conn, conn->retries > 0 ? conn->first_timeout_at_ns : TIME_NEVER, now_ns))
         return;
-    shrink_segments(conn);
+    tcp_mtu_timed_out(conn, now_ns);
     tcp_recovery_timed_out(conn, now_ns);
     back_off(conn, now_ns);
 }

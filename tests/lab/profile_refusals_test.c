@@ -45,8 +45,8 @@ static struct change_row refused[] = {
      "   10 | kind: profile\n"
      "      | ^\n"
      "      = help: add 'path:' (timers per session)\n"
-     "profiles/windows-server-2022.yaml:80:1: error: unknown key 'pth'\n"
-     "   80 | pth:\n"
+     "profiles/windows-server-2022.yaml:81:1: error: unknown key 'pth'\n"
+     "   81 | pth:\n"
      "      | ^^^\n"
      "      = help: did you mean 'path'?\n"},
     {"time-outs that contradict each other", "  max-rto: 60 s ", "  max-rto: 10 ms ",
@@ -56,8 +56,8 @@ static struct change_row refused[] = {
      "      |            ^^^^^\n"
      "      = help: make one of them fit the other\n"},
     {"seconds that are not whole", "  time-to-wait: 0 s ", "  time-to-wait: 500 ms ",
-     "profiles/windows-server-2022.yaml:73:17: error: 'time-to-wait' must be whole seconds\n"
-     "   73 |   time-to-wait: 500 ms             # DefaultTime2Wait (unconfirmed)\n"
+     "profiles/windows-server-2022.yaml:74:17: error: 'time-to-wait' must be whole seconds\n"
+     "   74 |   time-to-wait: 500 ms             # DefaultTime2Wait (unconfirmed)\n"
      "      |                 ^^^^^^\n"
      "      = help: the standard's key has no finer unit\n"},
 };

@@ -568,6 +568,7 @@ static void script_line(struct script *script)
     if (script_take(script, "set")) {
         while (!script_is_end(script))
             script_set(script);
+        tcp_conn_fini(&script->conn);
         script_begin(script);
         return;
     }

@@ -230,6 +230,7 @@ static void choose_options(struct torture *t, unsigned end)
         .proportional_rate = random_chance(r, 500000),
         .mtu_probe_after = (uint32_t)random_below(r, 4),
         .mtu_probe_bytes = 500,
+        .mtu_probe_again_ns = MS(random_below(r, 50)),
         .segmentation_offload = random_chance(r, 500000),
         .receive_merge_ns = random_chance(r, 300000) ? US(1 + random_below(r, 500)) : 0,
         .quick_acks = (uint32_t)random_below(r, 17),
