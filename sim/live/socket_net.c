@@ -1,5 +1,5 @@
 /* System sockets under libev: see socket_net.h. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): its name */
 #include "sim/live/socket_net.h"
 
 #include "sim/core/attributes.h"
@@ -47,6 +47,7 @@ struct socket_stream {
     struct buf_queue out;
     size_t head_sent;               /* bytes of the first slice of 'out' that are gone */
     struct inbox_expected expected; /* of the next read */
+    enum close_reason refusal;      /* without a descriptor: why connecting failed at once */
     bool is_connecting;
     bool is_paused;
     bool is_dirty;    /* in the list of those with something to do at the end of the round */
@@ -215,7 +216,7 @@ static bool send_queued(struct socket_stream *s)
 static void settle(struct socket_stream *s)
 {
     if (s->fd < 0) {
-        fail(s, CLOSED_LOCAL); /* not even a socket could be made */
+        fail(s, s->refusal);
         return;
     }
     if (!s->is_connecting && !s->was_blocked && !send_queued(s))
@@ -557,30 +558,42 @@ static bool socket_listen(struct net *interface, struct endpoint at,
     return true;
 }
 
+/* False: it failed at once, for '*ret_reason'. */
+static bool begin_to_connect(int fd, struct endpoint from, struct endpoint to,
+                             enum close_reason *ret_reason)
+{
+    struct sockaddr_in here = sockaddr_of(from);
+    struct sockaddr_in there = sockaddr_of(to);
+
+    *ret_reason = CLOSED_LOCAL;
+    if (fd < 0)
+        return false;
+    if ((from.address || from.port) && bind(fd, (struct sockaddr *)&here, sizeof(here)) != 0)
+        return false;
+    if (connect(fd, (struct sockaddr *)&there, sizeof(there)) == 0 || errno == EINPROGRESS)
+        return true;
+    *ret_reason = reason_of(errno);
+    return false;
+}
+
 static struct stream *socket_connect(struct net *interface, struct endpoint from,
                                      struct endpoint to, const struct tcp_options *options,
                                      struct stream_user *user)
 {
     struct socket_net *net = net_of(interface);
-    struct sockaddr_in here = sockaddr_of(from);
-    struct sockaddr_in there = sockaddr_of(to);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct socket_stream *s = stream_new(net, fd, to);
 
     (void)options;
     s->stream.user = user;
     s->is_connecting = true;
-    /* What fails at once shows as an error of the socket when it is looked at; a socket that could
-     * not even be made is told by the same way, from the loop. */
-    if (fd >= 0 && (from.address || from.port))
-        bind(fd, (struct sockaddr *)&here, sizeof(here));
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&there, sizeof(there)) != 0 &&
-        errno != EINPROGRESS)
-        shutdown(fd, SHUT_RDWR);
-    set_blocked(s, fd >= 0);
-    if (fd < 0)
+    if (begin_to_connect(fd, from, to, &s->refusal)) {
+        s->stream.local = local_of(fd);
+        set_blocked(s, true);
+    } else { /* told from the loop */
+        stop(s);
         mark_dirty(s);
-    s->stream.local = local_of(fd);
+    }
     return &s->stream;
 }
 

@@ -1,0 +1,239 @@
+/* Streams over the kernel's loopback: both ends are ours, in one loop. */
+#include "sim/live/socket_net.h"
+
+#include "sim/core/attributes.h"
+#include "sim/core/tcp_options.h"
+#include "sim/live/inbox.h"
+#include "tests/test.h"
+
+#include <ev.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define LOOPBACK   IPV4(127, 0, 0, 1)
+#define FIRST_PORT 21000u
+#define MOST_PORTS 2000u
+
+struct side {
+    struct stream_user user;
+    struct world *world;
+    struct stream *stream;
+    struct buf_queue got;
+    unsigned reads;
+    uint32_t due_bytes;
+    bool is_connected;
+    bool is_closed;
+    enum close_reason reason;
+};
+
+struct world {
+    struct acceptor acceptor;
+    struct ev_loop *loop;
+    struct pool *pool;
+    struct socket_net *net;
+    struct endpoint at;
+    struct side caller;
+    struct side called;
+};
+
+static const struct tcp_options options;
+
+static void on_connected(struct stream_user *user)
+{
+    CONTAINER_OF(user, struct side, user)->is_connected = true;
+}
+
+static void on_data(struct stream_user *user, struct buf *data)
+{
+    struct side *side = CONTAINER_OF(user, struct side, user);
+
+    side->reads++;
+    buf_queue_put(&side->got, data);
+    if (side->got.bytes < side->due_bytes)
+        stream_expect(side->stream, side->due_bytes - (uint32_t)side->got.bytes,
+                      (uint32_t)side->got.bytes % INBOX_PAGE_BYTES);
+}
+
+static void on_space(struct stream_user *user)
+{
+    (void)user;
+}
+
+static void on_closed(struct stream_user *user, enum close_reason reason)
+{
+    struct side *side = CONTAINER_OF(user, struct side, user);
+
+    side->stream = NULL;
+    side->is_closed = true;
+    side->reason = reason;
+}
+
+static const struct stream_user_ops side_ops = {on_connected, on_data, on_space, on_closed};
+
+static struct stream_user *on_accept(struct acceptor *acceptor, struct stream *stream)
+{
+    struct world *world = CONTAINER_OF(acceptor, struct world, acceptor);
+
+    world->called.stream = stream;
+    return &world->called.user;
+}
+
+static void world_new(struct world *world)
+{
+    *world = (struct world){
+        .acceptor = {on_accept},
+        .loop = ev_loop_new(EVFLAG_AUTO),
+        .pool = pool_new(),
+        .caller = {.user = {&side_ops}, .world = world},
+        .called = {.user = {&side_ops}, .world = world},
+    };
+    world->net = socket_net_new(&(struct socket_net_config){world->loop, NULL, world->pool});
+}
+
+static void world_free(struct world *world)
+{
+    socket_net_free(world->net);
+    buf_queue_clear(&world->caller.got);
+    buf_queue_clear(&world->called.got);
+    assert_int_equal(pool_live_chunks(world->pool), 0);
+    assert_int_equal(pool_live_bufs(world->pool), 0);
+    pool_free(world->pool);
+    ev_loop_destroy(world->loop);
+}
+
+/* On a port that nobody has. */
+static void listen_somewhere(struct world *world)
+{
+    for (uint16_t i = 0; i < MOST_PORTS; i++) {
+        world->at = (struct endpoint){LOOPBACK, (uint16_t)(FIRST_PORT + i)};
+        if (net_listen(socket_net_interface(world->net), world->at, &options, &world->acceptor))
+            return;
+    }
+    fail_msg("no port is free");
+}
+
+static void connect_from(struct world *world, uint32_t address)
+{
+    world->caller.stream =
+        net_connect(socket_net_interface(world->net), (struct endpoint){address, 0}, world->at,
+                    &options, &world->caller.user);
+}
+
+static void wait_for_data(struct world *world, size_t bytes)
+{
+    while (world->called.got.bytes < bytes && !world->called.is_closed)
+        ev_run(world->loop, EVRUN_ONCE);
+    assert_int_equal(world->called.got.bytes, bytes);
+}
+
+static void wait_for_close(struct world *world, const struct side *side)
+{
+    while (!side->is_closed)
+        ev_run(world->loop, EVRUN_ONCE);
+}
+
+static struct buf *filled(struct world *world, uint32_t bytes, uint8_t value)
+{
+    struct chunk *chunk = chunk_new(world->pool, bytes);
+
+    memset(chunk->data, value, bytes);
+    return buf_new(chunk, 0, bytes);
+}
+
+static void open_both(struct world *world)
+{
+    world_new(world);
+    listen_somewhere(world);
+    connect_from(world, LOOPBACK);
+    while (!world->caller.is_connected || !world->called.stream)
+        ev_run(world->loop, EVRUN_ONCE);
+}
+
+static void what_is_queued_in_one_turn_leaves_together(void **state)
+{
+    struct world world;
+    (void)state;
+
+    open_both(&world);
+    for (int i = 0; i < 100; i++)
+        stream_write(world.caller.stream, filled(&world, 48, 7));
+    wait_for_data(&world, 4800);
+    assert_int_equal(world.called.reads, 1);
+    stream_close(world.caller.stream);
+    wait_for_close(&world, &world.called);
+    assert_int_equal(world.called.reason, CLOSED_FIN);
+    world_free(&world);
+}
+
+static void expected_data_comes_in_pages(void **state)
+{
+    const uint32_t bytes = 32 * INBOX_PAGE_BYTES;
+    struct world world;
+    unsigned pages = 0;
+    (void)state;
+
+    open_both(&world);
+    world.called.due_bytes = bytes;
+    stream_expect(world.called.stream, bytes, 0);
+    stream_write(world.caller.stream, filled(&world, bytes, 9));
+    wait_for_data(&world, bytes);
+    for (const struct buf *slice = world.called.got.head; slice; slice = slice->next) {
+        pages += slice->bytes == INBOX_PAGE_BYTES && slice->chunk->bytes == INBOX_PAGE_BYTES;
+        for (uint32_t i = 0; i < slice->bytes; i++)
+            assert_int_equal(buf_data(slice)[i], 9);
+    }
+    assert_true(pages >= 16); /* all, if the kernel hands it over at once */
+    world_free(&world);
+}
+
+static void a_port_where_nobody_listens_refuses(void **state)
+{
+    struct world world;
+    (void)state;
+
+    world_new(&world);
+    listen_somewhere(&world);
+    socket_net_stop_listening(world.net);
+    connect_from(&world, LOOPBACK);
+    wait_for_close(&world, &world.caller);
+    assert_int_equal(world.caller.reason, CLOSED_RST);
+    assert_false(world.caller.is_connected);
+    world_free(&world);
+}
+
+static void an_address_of_somebody_else_cannot_be_connected_from(void **state)
+{
+    struct world world;
+    (void)state;
+
+    world_new(&world);
+    listen_somewhere(&world);
+    connect_from(&world, IPV4(192, 0, 2, 1)); /* for documentation (RFC 5737) */
+    assert_false(world.caller.is_closed);     /* never from within the call */
+    wait_for_close(&world, &world.caller);
+    assert_int_equal(world.caller.reason, CLOSED_LOCAL);
+    assert_false(world.caller.is_connected);
+    world_free(&world);
+}
+
+static void an_aborted_stream_is_heard_of_as_reset(void **state)
+{
+    struct world world;
+    (void)state;
+
+    open_both(&world);
+    stream_abort(world.caller.stream);
+    wait_for_close(&world, &world.called);
+    assert_int_equal(world.called.reason, CLOSED_RST);
+    world_free(&world);
+}
+
+int main(void)
+{
+    TEST(what_is_queued_in_one_turn_leaves_together);
+    TEST(expected_data_comes_in_pages);
+    TEST(a_port_where_nobody_listens_refuses);
+    TEST(an_address_of_somebody_else_cannot_be_connected_from);
+    TEST(an_aborted_stream_is_heard_of_as_reset);
+    return TEST_RUN("sim.live.socket_net");
+}
