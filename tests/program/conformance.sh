@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # libiscsi's conformance suite, SANITIZE included, against 'iscsilab serve': over one portal and over
-# two, no test fails, and only those are skipped that cannot be had on that disk. The two run beside
-# each other, each with an array of its own, because SANITIZE sleeps for most of its time.
+# two, and with disks of other kinds, no test fails, and only those are skipped that cannot be had on
+# that disk. They run beside each other, each with an array of its own, because SANITIZE sleeps for
+# most of its time.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/suite.sh"
 servers=()
@@ -10,6 +11,7 @@ trap 'for each in ${servers[@]+"${servers[@]}"} ${suites[@]+"${suites[@]}"}; do 
 # Ports that nobody has: the program says so if we guessed wrong, and we guess again.
 start() { # NAME
     local try server
+    : >"$work/$1"
     for try in 1 2 3 4 5; do
         first=$((20000 + (RANDOM * 7 + $$ + try) % 20000))
         "$ISCSILAB" serve --topology topologies/conformance.yaml --listen "127.0.0.1:$first" \
@@ -31,6 +33,13 @@ in_background one-portal one_portal "$(url 0 0)" iscsi-test-cu
 read_only=$(url 0 1)
 start serve-2
 in_background two-portals two_portals "$(url 0 0)" "$(url 1 0)" iscsi-test-cu
+start serve-3
+one_disk "$(url 0 2)" iscsi-test-cu >"$work/fixed" 2>&1 || true
+passed fixed "$skips_fixed" 1
+native_disk "$(url 0 3)" iscsi-test-cu >"$work/native" 2>&1 || true
+passed native "$skips_native" 50
+one_disk "$(url 0 4)" iscsi-test-cu >"$work/full" 2>&1 || true
+passed full "$skips_full" 1
 wait "${suites[0]}" || true
 passed one-portal "$skips_one_portal" 1
 iscsi-test-cu -t ALL.ReadOnly -d -v "$read_only" >"$work/read-only" 2>&1 || true
@@ -43,6 +52,7 @@ for server in "${servers[@]}"; do
     wait "$server" || fail "serve did not end well"
 done
 servers=()
-says "$work/serve-1" 'sessions 0'
-says "$work/serve-2" 'sessions 0'
+for log in "$work"/serve-?; do
+    says "$log" 'sessions 0'
+done
 done_with conformance

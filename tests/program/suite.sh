@@ -29,6 +29,34 @@ two_portals() { # URL URL COMMAND...
     done
 }
 
+# Over one portal of a disk of another kind: without SANITIZE, which is the same everywhere.
+one_disk() { # URL COMMAND...
+    timeout 300 "${@:2}" -t ALL -d -v "$1"
+}
+# A disk with blocks of 4 KiB: without the family whose reads and writes are 512 bytes whatever the disk.
+native_disk() { # URL COMMAND...
+    local family
+    for family in $(iscsi-test-cu -l | grep -E '^ALL\.[A-Za-z0-9]+$' | grep -v '^ALL.ProutReserve$'); do
+        timeout 100 "${@:2}" -t "$family" -d -v "$1"
+    done
+}
+skips_fixed="11 --allow-sanitize flag is not set. Skipping test.
+8 Logical unit is not removable. Skipping test.
+${skips_anyway}1 Media is not removable.
+4 Multipath unavailable. Skipping test
+$skips_zero_blocks"
+skips_full="11 --allow-sanitize flag is not set. Skipping test.
+3 GETLBASTATUS is not implemented.
+3 GET_LBA_STATUS is not implemented.
+13 Logical unit is fully provisioned. Skipping test
+${skips_anyway}4 Multipath unavailable. Skipping test
+3 UNMAP is not implemented.
+$skips_zero_blocks"
+skips_native="11 --allow-sanitize flag is not set. Skipping test.
+5 LBPPB < 2. Skipping test
+${skips_anyway}4 Multipath unavailable. Skipping test
+$skips_zero_blocks"
+
 # in_background NAME FUNCTION ARGUMENT...: its output in $work/NAME
 suites=()
 in_background() {
