@@ -365,6 +365,7 @@ static bool live_fini(struct live *live)
     }
     clock_cancel(&live->queue.clock, &live->end_timer);
     clock_cancel(&live->queue.clock, &live->check_timer);
+    live->trace.waiting = NULL;
     live_steps_free(live->steps);
     world_free(live->world);
     pacer_free(live->pacer);
@@ -406,7 +407,7 @@ static void run(struct live *live)
         ev_signal_start(live->loop, &watchers[i]);
     }
     world_start(live->world);
-    live_steps_play(live->steps, live->options->scenario);
+    live->trace.waiting = live_steps_play(live->steps, live->options->scenario);
     if (live->options->for_ns > 0)
         clock_arm(&live->queue.clock, &live->end_timer, live->options->for_ns);
     print_places(live);

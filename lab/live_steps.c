@@ -31,7 +31,10 @@ struct live_steps {
     struct clock *clock;             /* borrowed */
     struct live_steps_user *user;    /* borrowed */
     struct faults *faults;
-    struct entry *first; /* owned, in no order that matters */
+    struct entry *first;             /* owned, in no order that matters */
+    const struct scenario *scenario; /* that is played; borrowed */
+    struct event_steps_user event_user;
+    struct event_steps *waiting; /* owned; NULL: no step waits for an event */
 };
 
 static void tell(struct live_steps *steps, const struct step *step, bool is_undone)
@@ -142,19 +145,43 @@ static void on_end(struct timer *timer)
     entry_free(entry);
 }
 
-void live_steps_play(struct live_steps *steps, const struct scenario *scenario)
+static void arm_step(struct live_steps *steps, const struct step *step, int64_t at_ns)
+{
+    struct entry *entry = entry_new(steps);
+
+    entry->step = step;
+    timer_init(&entry->begin_timer, on_begin);
+    timer_init(&entry->end_timer, on_end);
+    clock_arm(steps->clock, &entry->begin_timer, at_ns);
+}
+
+static void on_known(struct event_steps_user *user, uint32_t step_index, int64_t at_ns)
+{
+    struct live_steps *steps = CONTAINER_OF(user, struct live_steps, event_user);
+    const struct step *step = &steps->scenario->steps[step_index];
+    char when[FORMAT_BYTES];
+    char text[NAME_BYTES + 128];
+
+    snprintf(text, sizeof(text), "'%s': its event happened; it comes at %s", step->name,
+             format_instant(at_ns, 0, when));
+    steps->user->on_step(steps->user, clock_now_ns(steps->clock), text);
+    arm_step(steps, step, at_ns);
+}
+
+struct event_steps *live_steps_play(struct live_steps *steps, const struct scenario *scenario)
 {
     int64_t now_ns = clock_now_ns(steps->clock);
 
     for (uint32_t i = 0; i < scenario->step_count; i++) {
         const struct step *step = &scenario->steps[i];
-        struct entry *entry = entry_new(steps);
 
-        entry->step = step;
-        timer_init(&entry->begin_timer, on_begin);
-        timer_init(&entry->end_timer, on_end);
-        clock_arm(steps->clock, &entry->begin_timer, time_after(now_ns, step->when.at_ns));
+        if (step->when.at_ns != TIME_NEVER)
+            arm_step(steps, step, time_after(now_ns, step->when.at_ns));
     }
+    steps->scenario = scenario;
+    steps->event_user.on_known = on_known;
+    steps->waiting = event_steps_new(scenario, &steps->event_user);
+    return steps->waiting;
 }
 
 /* Typed ones. */
@@ -248,6 +275,7 @@ void live_steps_free(struct live_steps *steps)
 {
     if (!steps)
         return;
+    event_steps_free(steps->waiting);
     faults_free(steps->faults);
     while (steps->first)
         entry_free(steps->first);

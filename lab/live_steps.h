@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lab/event_steps.h"
 #include "lab/fault.h"
 #include "lab/world.h"
 
@@ -22,8 +23,9 @@ struct live_steps *live_steps_new(const struct topology *topology, struct world 
 /* Before the world. */
 void live_steps_free(struct live_steps *steps);
 
-/* Arms the steps of 'scenario' (borrowed), counted from the time that it is now. */
-void live_steps_play(struct live_steps *steps, const struct scenario *scenario);
+/* Arms the steps of 'scenario' (borrowed), counted from the time that it is now. Returns whom to
+ * tell of events, owned by 'steps'; NULL: no step waits for one. */
+struct event_steps *live_steps_play(struct live_steps *steps, const struct scenario *scenario);
 /* Does what 'line' says, now. What is wrong with it goes to 'answer', as in a file. Returns the
  * exit code. */
 int live_steps_type(struct live_steps *steps, const char *line, FILE *answer);

@@ -18,7 +18,8 @@ static const char *path_name(const struct live_trace *live, uint32_t host, uint3
 
 static void on_io(struct trace *trace, int64_t at_ns, const struct trace_io *io)
 {
-    (void)trace, (void)at_ns, (void)io;
+    if (io->step == IO_DONE && io->is_error)
+        event_steps_io_error(of_trace(trace)->waiting, at_ns, io->host);
 }
 
 static void on_sign(struct trace *trace, int64_t at_ns, const struct trace_sign *sign)
@@ -40,6 +41,7 @@ static void on_path(struct trace *trace, int64_t at_ns, const struct trace_path 
     snprintf(text, sizeof(text), "%s of %s  %s -> %s (%s)", host->paths[path->path],
              host->disks[path->disk], path->old_state, path->new_state, path->reason);
     live->user->on_text(live->user, at_ns, "path", text);
+    event_steps_path(live->waiting, at_ns, path);
 }
 
 static void on_broken(struct trace *trace, int64_t at_ns, const struct trace_broken *broken)

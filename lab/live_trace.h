@@ -2,6 +2,7 @@
  */
 #pragma once
 
+#include "lab/event_steps.h"
 #include "lab/names.h"
 #include "sim/core/trace.h"
 
@@ -17,6 +18,7 @@ struct live_trace {
     struct trace trace;            /* hand this to the world */
     const struct san_names *names; /* borrowed */
     struct live_trace_user *user;  /* borrowed */
+    struct event_steps *waiting;   /* borrowed; NULL: no step waits for an event */
     uint64_t broken;               /* rules */
 };
 

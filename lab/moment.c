@@ -12,9 +12,8 @@
 static const struct {
     const char *word;
     unsigned parts;
-    bool can_run;
 } events[] = {
-#define X(name, word, parts, can_run, about) [name] = {word, parts, can_run},
+#define X(name, word, parts, about) [name] = {word, parts},
     SCENARIO_EVENTS(X)
 #undef X
 };
@@ -133,13 +132,6 @@ static bool parse_event(const struct node *node, const struct side *side,
                        "name a host or a path");
             return false;
         }
-        if (!events[i].can_run) {
-            error_help(node_error(errors, node,
-                                  "steps that wait for an event are not simulated "
-                                  "yet"),
-                       "give the step a time: 'at: 60 s', or 'after: STEP + 10 s'");
-            return false;
-        }
         moment->base = MOMENT_EVENT;
         moment->event = (enum scenario_event)i;
         return true;
@@ -229,9 +221,24 @@ bool moment_parse(const struct node *node, const char *key, unsigned may_be,
             return false;
         }
         moment.offset_ns += sign[1] == '+' ? ns : -ns;
+        if (moment.base == MOMENT_EVENT && moment.offset_ns < 0) {
+            error_help(node_error(errors, node, "'%s' cannot be before the event", key),
+                       "nobody knows it before it happens: write '+', or nothing");
+            return false;
+        }
     }
     *ret_moment = moment;
     return true;
+}
+
+bool moment_waits(const struct moment *moment, const struct step *steps, uint32_t step_count)
+{
+    for (uint32_t i = 0; i <= step_count; i++) {
+        if (moment->base != MOMENT_STEP)
+            return moment->base == MOMENT_EVENT;
+        moment = &steps[moment->step_index].when;
+    }
+    return false; /* steps that wait for each other */
 }
 
 int64_t moment_at_ns(const struct moment *moment, const struct step *steps, int64_t run_for_ns)

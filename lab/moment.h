@@ -26,5 +26,8 @@ bool moment_parse(const struct node *node, const char *key, unsigned may_be,
  * on a step whose instant is not known (yet). */
 int64_t moment_at_ns(const struct moment *moment, const struct step *steps, int64_t run_for_ns);
 
+/* Does it depend on an event? */
+bool moment_waits(const struct moment *moment, const struct step *steps, uint32_t step_count);
+
 /* The words of the events. */
 const char *scenario_event_word(enum scenario_event event);

@@ -2,6 +2,7 @@
 #include "lab/recorder.h"
 
 #include "initiator/path_state.h"
+#include "lab/format.h"
 #include "lab/latency.h"
 #include "lab/pdu_rules.h"
 #include "sim/core/attributes.h"
@@ -28,6 +29,7 @@ struct recorder {
     struct latency *latency;
     struct judge *judge;
     struct pdu_rules *pdu_rules;
+    struct event_steps *event_steps; /* borrowed; NULL: no step waits */
     int64_t window_at_ns;
     uint64_t digest;
     uint64_t broken; /* not asked for */
@@ -158,6 +160,8 @@ static void on_io(struct trace *trace, int64_t at_ns, const struct trace_io *t)
         break; /* the next SENT or DONE tells what became of it */
     case IO_DONE:
         done(r, at_ns, t);
+        if (t->is_error && !r->is_finished)
+            event_steps_io_error(r->event_steps, at_ns, t->host);
         break;
     }
 }
@@ -264,6 +268,7 @@ static void on_path(struct trace *trace, int64_t at_ns, const struct trace_path 
     snprintf(text, sizeof(text), "path %s of %s: %s -> %s (%s)", host->paths[change->path],
              host->disks[change->disk], change->old_state, change->new_state, change->reason);
     tell(r, at_ns, text);
+    event_steps_path(r->event_steps, at_ns, change);
 }
 
 /* May one more row be written for this rule? */
@@ -418,6 +423,23 @@ void recorder_nothing_to_undo(struct recorder *r, int64_t at_ns, const char *ste
     snprintf(text, sizeof(text), "step '%s': %s %s, where there was nothing to undo", step, kind,
              part);
     tell(r, at_ns, text);
+}
+
+void recorder_step_known(struct recorder *r, int64_t at_ns, const char *step, int64_t step_at_ns)
+{
+    char when[FORMAT_BYTES];
+    char text[256];
+
+    mix(r, at_ns, (uint64_t)step_at_ns);
+    mix_text(r, step);
+    snprintf(text, sizeof(text), "step '%s': its event happened; it comes at %s", step,
+             format_instant(step_at_ns, 0, when));
+    tell(r, at_ns, text);
+}
+
+void recorder_set_event_steps(struct recorder *r, struct event_steps *waiting)
+{
+    r->event_steps = waiting;
 }
 
 int64_t recorder_deadline_ns(const struct recorder *r)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lab/event_steps.h"
 #include "lab/failover.h"
 #include "lab/healthy.h"
 #include "lab/judge.h"
@@ -50,6 +51,12 @@ void recorder_repair(struct recorder *recorder, int64_t at_ns, uint32_t fault_id
 /* A step undoes a fault, and there is none. */
 void recorder_nothing_to_undo(struct recorder *recorder, int64_t at_ns, const char *step,
                               const char *kind, const char *part);
+
+/* The moment of a step that waited for an event is known. */
+void recorder_step_known(struct recorder *recorder, int64_t at_ns, const char *step,
+                         int64_t step_at_ns);
+/* Whom to tell of events (borrowed); NULL: nobody. */
+void recorder_set_event_steps(struct recorder *recorder, struct event_steps *waiting);
 
 /* When recorder_wake() has work, or TIME_NEVER. */
 int64_t recorder_deadline_ns(const struct recorder *recorder);

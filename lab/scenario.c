@@ -10,6 +10,7 @@
 #include "lab/document.h"
 #include "lab/overrides.h"
 #include "lab/quantity.h"
+#include "lab/moment.h"
 #include "lab/scenario_tables.h"
 #include "lab/topology_tables.h"
 #include "sim/core/attributes.h"
@@ -155,6 +156,16 @@ bool scenario_check_inside(const struct scenario *scenario, const struct node *n
         error_help(node_error(errors, node, "%s is after the end of the run", what),
                    "it would be at %s; the run ends at %s: lengthen 'run-for' or move it", text[0],
                    text[1]);
+    return false;
+}
+
+bool scenario_check_known(const struct scenario *scenario, const struct node *node, const char *key,
+                          const struct moment *moment, struct errors *errors)
+{
+    if (!moment_waits(moment, scenario->steps, scenario->step_count))
+        return true;
+    error_help(node_error(errors, node, "'%s' counts from a step that waits for an event", key),
+               "only steps can wait; write a time that is known before the run, like '60 s'");
     return false;
 }
 

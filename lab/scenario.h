@@ -30,17 +30,16 @@ enum moment_base {
     MOMENT_EVENT, /* the first event of a kind at a part: only while running is it known */
 };
 
-/* Events that a step can wait for. X-macro: name, word, parts that have it, can be executed,
- * meaning. */
+/* Events that a step can wait for. X-macro: name, word, parts that have it, meaning. */
 #define SCENARIO_EVENTS(X)                                                                         \
-    X(EVENT_PATH_FAILED, "path-failed", PART_BIT(PART_HOST) | PART_BIT(PART_PATH), false,          \
+    X(EVENT_PATH_FAILED, "path-failed", PART_BIT(PART_HOST) | PART_BIT(PART_PATH),                 \
       "a path left use")                                                                           \
-    X(EVENT_PATH_USABLE, "path-usable", PART_BIT(PART_HOST) | PART_BIT(PART_PATH), false,          \
+    X(EVENT_PATH_USABLE, "path-usable", PART_BIT(PART_HOST) | PART_BIT(PART_PATH),                 \
       "a path came back into use")                                                                 \
-    X(EVENT_IO_ERROR, "io-error", PART_BIT(PART_HOST), false, "the workload saw an error")
+    X(EVENT_IO_ERROR, "io-error", PART_BIT(PART_HOST), "the workload saw an error")
 
 enum scenario_event {
-#define X(name, word, parts, can_run, about) name,
+#define X(name, word, parts, about) name,
     SCENARIO_EVENTS(X)
 #undef X
 };

@@ -106,6 +106,8 @@ static bool read_moment(const struct scenario *scenario, const struct node *node
 
     if (!moment_parse(node, key, MAY_BE_ANY, &names, moment, errors))
         return false;
+    if (!scenario_check_known(scenario, node, key, moment, errors))
+        return false;
     moment->at_ns = moment_at_ns(moment, scenario->steps, scenario->run_for_ns);
     snprintf(what, sizeof(what), "'%s'", key);
     return scenario_check_inside(scenario, node, what, moment->at_ns, errors);
@@ -141,6 +143,7 @@ static void read_since(const struct scenario *scenario, const struct node *node,
         error_help(node_error(errors, node, "'since' is a step, without an offset"),
                    "add the offset to the bound");
     to->since_step = moment.step_index;
+    (void)scenario_check_known(scenario, node, "since", &moment, errors);
 }
 
 static void read_times(const struct scenario *scenario, const struct node *map,

@@ -161,6 +161,9 @@ static void check_times(const struct scenario *scenario, struct load *load, cons
     const struct node *start = node_get(map, "start");
     const struct node *stop = node_get(map, "stop");
 
+    if ((start && !scenario_check_known(scenario, start, "start", &load->start, errors)) ||
+        (stop && !scenario_check_known(scenario, stop, "stop", &load->stop, errors)))
+        return;
     load->start.at_ns = moment_at_ns(&load->start, scenario->steps, scenario->run_for_ns);
     load->stop.at_ns = moment_at_ns(&load->stop, scenario->steps, scenario->run_for_ns);
     if (start && !scenario_check_inside(scenario, start, "'start'", load->start.at_ns, errors))

@@ -82,7 +82,13 @@ static void resolve(struct scenario *scenario, const struct node *list, struct e
         if (!at)
             at = node_get(item, "after");
         if (step->when.at_ns == TIME_NEVER) {
-            if (step->when.base == MOMENT_STEP)
+            bool waits = moment_waits(&step->when, scenario->steps, scenario->step_count);
+
+            if (waits && step->when.offset_ns < 0)
+                error_help(
+                    node_error(errors, at, "step '%s' cannot be before the event", step->name),
+                    "the step that it counts from waits for an event: write '+'");
+            else if (!waits)
                 error_help(node_error(errors, at, "step '%s' waits for itself", step->name),
                            "let one of these steps have a time of its own: 'at: 60 s'");
             continue;
@@ -139,6 +145,20 @@ static const struct step *next_undoing(const struct scenario *scenario, const st
     return next;
 }
 
+/* May a step that waits for an event be what 'undoing' takes away? */
+static bool may_undo_what_waits(const struct scenario *scenario, const struct step *undoing)
+{
+    for (uint32_t i = 0; i < scenario->step_count; i++) {
+        const struct step *step = &scenario->steps[i];
+
+        if (step->when.at_ns == TIME_NEVER && verb_row(step->verb)->undo == undoing->verb &&
+            step->part.kind == undoing->part.kind && step->part.index == undoing->part.index &&
+            step->part.owner == undoing->part.owner)
+            return true;
+    }
+    return false;
+}
+
 /* Switching on what is on does nothing: perhaps another part, or another time, was meant. */
 static void warn_of_nothing_undone(const struct scenario *scenario, const struct node *list,
                                    struct errors *errors)
@@ -155,6 +175,8 @@ static void warn_of_nothing_undone(const struct scenario *scenario, const struct
             is_undone[undone - scenario->steps] = true;
             continue;
         }
+        if (may_undo_what_waits(scenario, step))
+            continue;
         for (const struct step *each = scenario->steps; each != step; each++)
             item = item->next;
         error_help(node_warning(errors, item, "step '%s' undoes nothing", step->name),

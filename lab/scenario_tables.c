@@ -169,36 +169,37 @@ const struct record load_record = {
 
 /* ---- Steps ---- */
 
-static const struct field step_fields[] = {{.key = "at",
-                                            .type = FIELD_MOMENT,
-                                            NODE_MEMBER(struct step_file, at),
-                                            .about = "a time: '60 s'"},
-                                           {.key = "after",
-                                            .type = FIELD_MOMENT,
-                                            NODE_MEMBER(struct step_file, after),
-                                            .about = "'STEP + TIME'"},
-                                           {.key = "when",
-                                            .type = FIELD_MOMENT,
-                                            NODE_MEMBER(struct step_file, when),
-                                            .about = "an event: 'first path-failed of hv1'"},
-                                           {.key = "name",
-                                            .type = FIELD_NAME,
-                                            MEMBER(struct step_file, name),
-                                            .about = "what time expressions call it"},
-                                           {.key = "for",
-                                            .type = FIELD_QUANTITY,
-                                            .quantity = QUANTITY_SPAN,
-                                            MEMBER(struct step_file, for_ns),
-                                            .least = 1,
-                                            .most = SECONDS(100000000),
-                                            .about = "and undo it after so long"},
+static const struct field step_fields[] = {
+    {.key = "at",
+     .type = FIELD_MOMENT,
+     NODE_MEMBER(struct step_file, at),
+     .about = "a time: '60 s'"},
+    {.key = "after",
+     .type = FIELD_MOMENT,
+     NODE_MEMBER(struct step_file, after),
+     .about = "'STEP + TIME'"},
+    {.key = "when",
+     .type = FIELD_MOMENT,
+     NODE_MEMBER(struct step_file, when),
+     .about = "an event: 'first path-failed of hv1 + 2 s'; also path-usable, io-error"},
+    {.key = "name",
+     .type = FIELD_NAME,
+     MEMBER(struct step_file, name),
+     .about = "what time expressions call it"},
+    {.key = "for",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SPAN,
+     MEMBER(struct step_file, for_ns),
+     .least = 1,
+     .most = SECONDS(100000000),
+     .about = "and undo it after so long"},
 #define X(name, word, undo, parts, can_run, arguments, needs, lasts, help)                         \
     {.key = (word),                                                                                \
      .type = FIELD_NODE,                                                                           \
      NODE_MEMBER(struct step_file, verbs[name]),                                                   \
      .record = &argument_record,                                                                   \
      .about = (help)},
-                                           VERBS(X)
+    VERBS(X)
 #undef X
 };
 const struct record step_record = {

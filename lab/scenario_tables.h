@@ -97,6 +97,9 @@ void scenario_read_expectations(struct scenario *scenario, const struct node *ex
 /* Refuses a moment outside of the run. True: it is inside, or not known before the run. */
 bool scenario_check_inside(const struct scenario *scenario, const struct node *node,
                            const char *what, int64_t at_ns, struct errors *errors);
+/* Is the moment known before the run? It is not, if it counts from a step that waits. */
+bool scenario_check_known(const struct scenario *scenario, const struct node *node, const char *key,
+                          const struct moment *moment, struct errors *errors);
 
 /* "unknown host 'hv3'", with all names of these kinds of parts to choose from. */
 void scenario_unknown_part(const struct topology *topology, const struct node *node,

@@ -34,7 +34,9 @@ struct timeline {
     struct action *actions;
     size_t action_count;
     struct faults *layers;
-    struct begun *faults; /* fault 1 is faults[0] */
+    struct event_steps_user event_user;
+    struct event_steps *waiting; /* NULL: no step waits for an event */
+    struct begun *faults;        /* fault 1 is faults[0] */
     uint32_t fault_count;
 };
 
@@ -169,6 +171,22 @@ static void add_action(struct timeline *t, const struct step *step, int64_t at_n
         clock_arm(t->clock, &action->timer, at_ns);
 }
 
+static void add_step(struct timeline *t, const struct step *step, int64_t at_ns)
+{
+    add_action(t, step, at_ns, false);
+    if (step->for_ns > 0)
+        add_action(t, step, time_after(at_ns, step->for_ns), true);
+}
+
+static void on_known(struct event_steps_user *user, uint32_t step_index, int64_t at_ns)
+{
+    struct timeline *t = CONTAINER_OF(user, struct timeline, event_user);
+    const struct step *step = &t->scenario->steps[step_index];
+
+    recorder_step_known(t->recorder, clock_now_ns(t->clock), step->name, at_ns);
+    add_step(t, step, at_ns);
+}
+
 struct timeline *timeline_new(const struct scenario *scenario, struct world *world,
                               struct recorder *recorder, struct clock *clock)
 {
@@ -180,12 +198,12 @@ struct timeline *timeline_new(const struct scenario *scenario, struct world *wor
     t->actions = mem_array((size_t)scenario->step_count * 2, sizeof(*t->actions));
     t->faults = mem_array(scenario->step_count, sizeof(*t->faults));
     for (uint32_t i = 0; i < scenario->step_count; i++) {
-        const struct step *step = &scenario->steps[i];
-
-        add_action(t, step, step->when.at_ns, false);
-        if (step->for_ns > 0)
-            add_action(t, step, step->when.at_ns + step->for_ns, true);
+        if (scenario->steps[i].when.at_ns != TIME_NEVER)
+            add_step(t, &scenario->steps[i], scenario->steps[i].when.at_ns);
     }
+    t->event_user.on_known = on_known;
+    t->waiting = event_steps_new(scenario, &t->event_user);
+    recorder_set_event_steps(recorder, t->waiting);
     return t;
 }
 
@@ -195,6 +213,8 @@ void timeline_free(struct timeline *t)
         return;
     for (size_t i = 0; i < t->action_count; i++)
         clock_cancel(t->clock, &t->actions[i].timer);
+    recorder_set_event_steps(t->recorder, NULL);
+    event_steps_free(t->waiting);
     faults_free(t->layers);
     free(t->actions);
     free(t->faults);

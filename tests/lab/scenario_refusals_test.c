@@ -95,11 +95,39 @@ static struct change_row refused[] = {
      "    9 |   - {at: returns, name: dies, power-off: switch-1}\n"
      "      |          ^^^^^^^\n"
      "      = help: plain times only; 'after: STEP + TIME' counts from a step\n"},
-    {"an event that cannot be waited for yet", "at: 60 s", "when: first path-failed of hv1",
-     "s.yaml:9:12: error: steps that wait for an event are not simulated yet\n"
-     "    9 |   - {when: first path-failed of hv1, name: dies, power-off: switch-1}\n"
-     "      |            ^^^^^^^^^^^^^^^^^^^^^^^^\n"
-     "      = help: give the step a time: 'at: 60 s', or 'after: STEP + 10 s'\n"},
+    {"a time before an event", "at: 60 s", "when: first path-failed of hv1 - 2 s",
+     "s.yaml:9:12: error: 'when' cannot be before the event\n"
+     "    9 |   - {when: first path-failed of hv1 - 2 s, name: dies, power-off: switch-1}\n"
+     "      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: nobody knows it before it happens: write '+', or nothing\n"},
+    {"a load or an expectation that waits", "at: 60 s", "when: first path-failed of hv1",
+     "s.yaml:13:55: error: 'from' counts from a step that waits for an event\n"
+     "   13 |   - {name: short, measure: longest-io, of: hv1, from: dies, until: dies + 30 s, "
+     "at-most: 20 s}\n"
+     "      |                                                       ^^^^\n"
+     "      = help: only steps can wait; write a time that is known before the run, like '60 s'\n"
+     "s.yaml:13:68: error: 'until' counts from a step that waits for an event\n"
+     "   13 |   - {name: short, measure: longest-io, of: hv1, from: dies, until: dies + 30 s, "
+     "at-most: 20 s}\n"
+     "      |                                                                    ^^^^^^^^^^^\n"
+     "      = help: only steps can wait; write a time that is known before the run, like '60 s'\n"},
+    {"a step before a step that waits",
+     "at: 60 s, name: dies, power-off: switch-1}\n  - {after: dies + 10 s",
+     "when: first io-error of hv1, name: dies, power-off: switch-1}\n  - {after: dies - 1 s",
+     "s.yaml:10:13: error: step 'returns' cannot be before the event\n"
+     "   10 |   - {after: dies - 1 s, name: returns, power-on: switch-1}\n"
+     "      |             ^^^^^^^^^^\n"
+     "      = help: the step that it counts from waits for an event: write '+'\n"
+     "s.yaml:13:55: error: 'from' counts from a step that waits for an event\n"
+     "   13 |   - {name: short, measure: longest-io, of: hv1, from: dies, until: dies + 30 s, "
+     "at-most: 20 s}\n"
+     "      |                                                       ^^^^\n"
+     "      = help: only steps can wait; write a time that is known before the run, like '60 s'\n"
+     "s.yaml:13:68: error: 'until' counts from a step that waits for an event\n"
+     "   13 |   - {name: short, measure: longest-io, of: hv1, from: dies, until: dies + 30 s, "
+     "at-most: 20 s}\n"
+     "      |                                                                    ^^^^^^^^^^^\n"
+     "      = help: only steps can wait; write a time that is known before the run, like '60 s'\n"},
     {"an event that is not known", "at: 60 s", "when: first path-broken of hv1",
      "s.yaml:9:12: error: unknown event 'path-broken'\n"
      "    9 |   - {when: first path-broken of hv1, name: dies, power-off: switch-1}\n"
