@@ -19,6 +19,7 @@ struct line {
     struct stream *stream; /* NULL: none */
     struct timer timer;
     uint64_t connection; /* its number in the trace */
+    void *trace_memo;    /* the trace's: see struct trace_pdu */
     bool is_paused;
 };
 

@@ -38,6 +38,7 @@ static void line_ended(struct line *line)
     struct trace *trace = host->config.trace;
 
     line->stream = NULL;
+    line->trace_memo = NULL;
     trace->ops->pdu_end(trace, clock_now_ns(host->config.clock), line->connection);
 }
 
@@ -63,8 +64,10 @@ void line_drop(struct line *line, enum line_end how)
 void line_trace_pdu(struct line *line, const uint8_t *header, bool is_from_target)
 {
     struct trace *trace = line->host->config.trace;
-    struct trace_pdu pdu = {
-        .connection = line->connection, .is_from_target = is_from_target, .header = header};
+    struct trace_pdu pdu = {.connection = line->connection,
+                            .is_from_target = is_from_target,
+                            .header = header,
+                            .memo = &line->trace_memo};
 
     trace->ops->pdu(trace, clock_now_ns(line->host->config.clock), &pdu);
 }

@@ -368,6 +368,7 @@ void mpath_command_done(struct mpath *disk, uint32_t path_index, struct command 
         return;
     }
     assert(io->last_path == path_index);
+    __builtin_prefetch(io->memo); /* the listener to the trace is told soon */
     policy_returned(&disk->policy, io->slot, command->bytes);
     attempt_done(disk, io, now_ns);
 }

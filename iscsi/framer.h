@@ -60,6 +60,12 @@ struct framer {
     uint8_t ahs[PDU_AHS_MOST_BYTES];
 };
 
+/* Nothing has come of the next PDU yet. */
+static inline bool framer_is_between(const struct framer *framer)
+{
+    return !framer->has_header && framer->in.bytes == 0;
+}
+
 /* Receiving. No digests at first, as in login (6.1). 'max_data_bytes' is what this end declared as
  * MaxRecvDataSegmentLength, 'max_ahs_bytes' what it wants of AHS (0: none). */
 void framer_init(struct framer *framer, uint32_t max_data_bytes, uint32_t max_ahs_bytes);

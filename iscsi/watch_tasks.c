@@ -7,9 +7,16 @@
 
 #define FIRST_SLOTS 64u
 
-static struct watched_task **slots(const struct watch_tasks *tasks)
+/* The tag stands in the table, so that a look-up touches no task but the one that it is for: with
+ * many connections each has long left the cache. */
+struct slot {
+    struct watched_task *task; /* NULL: free */
+    uint32_t itt;
+};
+
+static struct slot *slots(const struct watch_tasks *tasks)
 {
-    return (struct watched_task **)(void *)tasks->table->data;
+    return (struct slot *)(void *)tasks->table->data;
 }
 
 static uint32_t home(const struct watch_tasks *tasks, uint32_t itt)
@@ -19,7 +26,7 @@ static uint32_t home(const struct watch_tasks *tasks, uint32_t itt)
 
 static struct chunk *new_table(struct pool *pool, uint32_t slot_count)
 {
-    size_t bytes = slot_count * sizeof(struct watched_task *);
+    size_t bytes = slot_count * sizeof(struct slot);
     struct chunk *table = chunk_new(pool, bytes);
 
     memset(table->data, 0, bytes);
@@ -28,31 +35,31 @@ static struct chunk *new_table(struct pool *pool, uint32_t slot_count)
 
 static uint32_t find_slot(const struct watch_tasks *tasks, uint32_t itt)
 {
-    struct watched_task **all = slots(tasks);
+    const struct slot *all = slots(tasks);
     uint32_t at = home(tasks, itt);
 
-    while (all[at] && all[at]->itt != itt)
+    while (all[at].task && all[at].itt != itt)
         at = (at + 1) & (tasks->slot_count - 1);
     return at;
 }
 
 struct watched_task *watch_tasks_find(const struct watch_tasks *tasks, uint32_t itt)
 {
-    return slots(tasks)[find_slot(tasks, itt)];
+    return slots(tasks)[find_slot(tasks, itt)].task;
 }
 
 /* Puts all tasks into a table of 'slot_count' anew. */
 static void rehash(struct watch_tasks *tasks, uint32_t slot_count)
 {
     struct chunk *old = tasks->table;
-    struct watched_task **old_slots = slots(tasks);
+    const struct slot *old_slots = slots(tasks);
     uint32_t old_count = tasks->slot_count;
 
     tasks->table = new_table(tasks->pool, slot_count);
     tasks->slot_count = slot_count;
     for (uint32_t i = 0; i < old_count; i++) {
-        if (old_slots[i])
-            slots(tasks)[find_slot(tasks, old_slots[i]->itt)] = old_slots[i];
+        if (old_slots[i].task)
+            slots(tasks)[find_slot(tasks, old_slots[i].itt)] = old_slots[i];
     }
     chunk_unref(old);
 }
@@ -82,7 +89,7 @@ struct watched_task *watch_tasks_add(struct watch_tasks *tasks, const struct pdu
         .is_waiting = true,
         .r2ts_end = &task->r2ts,
     };
-    slots(tasks)[find_slot(tasks, request->itt)] = task;
+    slots(tasks)[find_slot(tasks, request->itt)] = (struct slot){.task = task, .itt = request->itt};
     tasks->living++;
     tasks->management_living += kind == WATCHED_MANAGEMENT;
     return task;
@@ -142,8 +149,8 @@ static void free_task(struct watch_tasks *tasks, struct watched_task *task)
 void watch_tasks_fini(struct watch_tasks *tasks)
 {
     for (uint32_t i = 0; i < tasks->slot_count; i++) {
-        if (slots(tasks)[i])
-            free_task(tasks, slots(tasks)[i]);
+        if (slots(tasks)[i].task)
+            free_task(tasks, slots(tasks)[i].task);
     }
     chunk_unref(tasks->table);
 }
@@ -151,19 +158,19 @@ void watch_tasks_fini(struct watch_tasks *tasks)
 /* The hole behind a task that goes is closed, so that probing needs no tombstones. */
 void watch_tasks_remove(struct watch_tasks *tasks, struct watched_task *task)
 {
-    struct watched_task **all = slots(tasks);
+    struct slot *all = slots(tasks);
     uint32_t mask = tasks->slot_count - 1;
     uint32_t hole = find_slot(tasks, task->itt);
 
-    for (uint32_t at = (hole + 1) & mask; all[at]; at = (at + 1) & mask) {
-        uint32_t distance = (at - home(tasks, all[at]->itt)) & mask;
+    for (uint32_t at = (hole + 1) & mask; all[at].task; at = (at + 1) & mask) {
+        uint32_t distance = (at - home(tasks, all[at].itt)) & mask;
 
         if (distance >= ((at - hole) & mask)) {
             all[hole] = all[at];
             hole = at;
         }
     }
-    all[hole] = NULL;
+    all[hole] = (struct slot){0};
     free_task(tasks, task);
 }
 
@@ -186,14 +193,14 @@ static bool is_covered_by(const struct watched_task *task, const struct watched_
 
 void watch_tasks_remove_covered(struct watch_tasks *tasks, const struct watched_task *management)
 {
-    struct watched_task **all = slots(tasks);
+    struct slot *all = slots(tasks);
     uint32_t removed = 0;
 
     for (uint32_t i = 0; i < tasks->slot_count; i++) {
-        if (!all[i] || !is_covered_by(all[i], management))
+        if (!all[i].task || !is_covered_by(all[i].task, management))
             continue;
-        free_task(tasks, all[i]);
-        all[i] = NULL;
+        free_task(tasks, all[i].task);
+        all[i] = (struct slot){0};
         removed++;
     }
     if (removed > 0)

@@ -84,10 +84,20 @@ void pdu_rules_agreed(struct pdu_rules *rules, uint64_t connection, bool is_targ
     pdu_watch_set_params(find_or_add(rules, connection, is_target_end)->watch, params);
 }
 
+/* Looked up once per end that keeps it for us. */
+static struct end *end_of(struct pdu_rules *rules, const struct trace_pdu *pdu)
+{
+    if (!pdu->memo)
+        return find_or_add(rules, pdu->connection, pdu->is_target_end);
+    if (!*pdu->memo)
+        *pdu->memo = find_or_add(rules, pdu->connection, pdu->is_target_end);
+    return *pdu->memo;
+}
+
 bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
                    struct trace_broken *ret_broken)
 {
-    struct end *end = find_or_add(rules, pdu->connection, pdu->is_target_end);
+    struct end *end = end_of(rules, pdu);
     struct pdu_break broken;
 
     if (!pdu_watch_see(end->watch, pdu->header, pdu->is_from_target, &broken))

@@ -173,6 +173,7 @@ void conn_free(struct conn *conn, int64_t now_ns)
     target_unmark_restless(target, conn);
     DL_DELETE(target->conns, conn);
     target->conn_count--;
+    conn->trace_memo = NULL;
     target->trace->ops->pdu_end(target->trace, now_ns, conn->number);
     chunk_unref(conn->home);
 }
@@ -385,7 +386,8 @@ static void trace_received(struct conn *conn, int64_t now_ns)
     target->trace->ops->pdu(target->trace, now_ns,
                             &(struct trace_pdu){.connection = conn->number,
                                                 .is_target_end = true,
-                                                .header = framer_header(&conn->framer)});
+                                                .header = framer_header(&conn->framer),
+                                                .memo = &conn->trace_memo});
 }
 
 void conn_feed(struct conn *conn, struct buf *bytes, int64_t now_ns)

@@ -187,6 +187,7 @@ struct conn {
     struct conn *next_restless;
     bool is_restless;
     uint64_t number;
+    void *trace_memo; /* the trace's: see struct trace_pdu */
     uint32_t portal_index;
     struct endpoint local;
     struct endpoint remote;

@@ -112,7 +112,8 @@ static void send(struct conn *conn, struct pdu *pdu, struct buf *data, int64_t n
                             &(struct trace_pdu){.connection = conn->number,
                                                 .is_target_end = true,
                                                 .is_from_target = true,
-                                                .header = buf_data(bytes)});
+                                                .header = buf_data(bytes),
+                                                .memo = &conn->trace_memo});
     buf_queue_put(&conn->out, bytes);
 }
 

@@ -179,6 +179,7 @@ static void media_submit(struct store *store, struct store_request *request)
 {
     struct media *media = CONTAINER_OF(store, struct media, store);
 
+    store_fetch(media->inner, request);
     if (!media->queue_head && has_idle(media)) {
         serve(media, request);
         return;
@@ -261,7 +262,8 @@ static bool media_cancel(struct store *store, struct store_request *request)
     return true;
 }
 
-static const struct store_ops media_ops = {media_submit, media_crash, media_cancel};
+static const struct store_ops media_ops = {
+    .submit = media_submit, .crash = media_crash, .cancel = media_cancel};
 
 struct media *media_new(const struct media_model *model, struct clock *clock, struct store *inner)
 {

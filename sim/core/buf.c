@@ -20,7 +20,8 @@
 #define BLOCK_STEP     16u
 #define LINE_BYTES     64u /* a line of the processor's cache */
 #define BLOCK_LARGEST  1024u
-#define SLAB_BYTES     ((size_t)256 * 1024)
+#define SMALL_SLAB     ((size_t)256 * 1024) /* for runs that need little, */
+#define SMALL_SLABS    4u                   /* so many; then large pages */
 
 struct free_block {
     struct free_block *next;
@@ -41,6 +42,7 @@ struct huge {
 
 struct pool {
     struct slab *slabs;
+    size_t slab_count;
     uint8_t *fresh; /* the unused end of the newest slab */
     size_t fresh_bytes;
     struct huge *huge_chunks;
@@ -103,8 +105,12 @@ static void *from_slab(struct pool *pool, size_t bytes)
         pool->fresh_bytes -= gap;
     }
     if (pool->fresh_bytes < bytes) {
-        size_t slab_bytes = bytes > SLAB_BYTES / 4 ? bytes * 4 : SLAB_BYTES;
-        struct slab *slab = mem_aligned(_Alignof(struct slab), sizeof(*slab) + slab_bytes);
+        bool is_small = pool->slab_count < SMALL_SLABS;
+        size_t slab_bytes = (is_small ? SMALL_SLAB : MEM_HUGE) - sizeof(struct slab);
+        struct slab *slab = is_small ? mem_aligned(_Alignof(struct slab), SMALL_SLAB) : mem_huge();
+
+        assert(bytes <= slab_bytes);
+        pool->slab_count++;
 
         slab->next = pool->slabs;
         pool->slabs = slab;

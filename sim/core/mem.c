@@ -1,10 +1,12 @@
 /* Memory that is there or ends the run. */
+#define _DEFAULT_SOURCE /* madvise() is in no standard */
 #include "sim/core/mem.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define EXIT_MACHINE 7 /* the design's table of exit codes: "the machine" */
 
@@ -44,6 +46,16 @@ void *mem_aligned(size_t alignment, size_t bytes)
     size_t rounded = (bytes + alignment - 1) / alignment * alignment;
 
     return there_or_exit(aligned_alloc(alignment, rounded), 1, bytes);
+}
+
+void *mem_huge(void)
+{
+    void *memory = mem_aligned(MEM_HUGE, MEM_HUGE);
+
+#ifdef MADV_HUGEPAGE
+    (void)madvise(memory, MEM_HUGE, MADV_HUGEPAGE); /* a wish: small pages do as well */
+#endif
+    return memory;
 }
 
 char *mem_text(const char *text)

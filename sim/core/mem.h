@@ -20,5 +20,10 @@ void *mem_resize(void *old, size_t count, size_t item_bytes);
  * caller owns it and gives it back with free(). */
 void *mem_aligned(size_t alignment, size_t bytes);
 
+/* The same for MEM_HUGE bytes at a multiple of as many, in one large page if the system has one:
+ * what is looked at all over the place then costs no walk through its tables. */
+#define MEM_HUGE ((size_t)2 * 1024 * 1024)
+void *mem_huge(void);
+
 /* A copy of 'text' that the caller owns. */
 char *mem_text(const char *text);

@@ -54,13 +54,20 @@ struct store;
 struct store_ops {
     void (*submit)(struct store *store, struct store_request *request);
     void (*crash)(struct store *store);
-    bool (*cancel)(struct store *store, struct store_request *request); /* NULL: cannot */
+    bool (*cancel)(struct store *store, struct store_request *request);      /* NULL: cannot */
+    void (*fetch)(struct store *store, const struct store_request *request); /* may be NULL */
 };
 struct store {
     const struct store_ops *ops;
     uint64_t bytes; /* size */
 };
 
+/* 'request' is submitted soon: what it needs may be fetched from memory. */
+static inline void store_fetch(struct store *store, const struct store_request *request)
+{
+    if (store->ops->fetch)
+        store->ops->fetch(store, request);
+}
 static inline void store_submit(struct store *store, struct store_request *request)
 {
     store->ops->submit(store, request);

@@ -85,6 +85,7 @@ struct trace_pdu {
     bool is_target_end;    /* which end saw it */
     bool is_from_target;   /* direction */
     const uint8_t *header; /* the 48 bytes of the BHS */
+    void **memo; /* where the listener may keep what it knows of this end, until pdu_end; or NULL */
 };
 
 struct iscsi_params; /* iscsi/params.h */

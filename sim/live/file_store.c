@@ -601,7 +601,8 @@ static int open_locked(const struct file_store_config *config, uint64_t *ret_byt
 
 struct file_store *file_store_open(const struct file_store_config *config, struct error *err)
 {
-    static const struct store_ops ops = {file_submit, file_crash, file_cancel};
+    static const struct store_ops ops = {
+        .submit = file_submit, .crash = file_crash, .cancel = file_cancel};
     unsigned threads = config->threads ? config->threads : DEFAULT_THREADS;
     uint64_t bytes = 0;
     int fd = open_locked(config, &bytes, err);

@@ -78,6 +78,19 @@ static inline void frame_fetch(const struct frame *frame)
     __builtin_prefetch(frame->headers + FRAME_NETWORK_AT);
 }
 
+/* Its first 'depth' slices are in the cache: the chunks of those, and the slice behind them. */
+static inline void frame_fetch_payload(const struct frame *frame, unsigned depth)
+{
+    const struct buf *slice = frame->payload;
+
+    for (; slice && depth > 0; depth--) {
+        __builtin_prefetch(slice->chunk);
+        slice = slice->next;
+    }
+    if (slice)
+        __builtin_prefetch(slice);
+}
+
 /* Building; only while the caller holds the one reference. */
 /* Makes it an IPv4 packet without IP options, with a transport header of 'transport_bytes' (TCP: a
  * multiple of 4), and returns that header, zeroed, for the caller to fill. Addresses, lengths and
