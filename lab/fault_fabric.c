@@ -223,6 +223,30 @@ static void thaw(struct fault_layer *layer)
         set_frozen(layer, false);
 }
 
+static void block(struct fault_layer *layer)
+{
+    struct part_ref part = layer->step->part;
+
+    switch_block_port(world_switch(layer->faults->world, part.owner), part.index + 1);
+}
+
+static void unblock(struct fault_layer *layer)
+{
+    struct part_ref part = layer->step->part;
+
+    switch_unblock_port(world_switch(layer->faults->world, part.owner), part.index + 1);
+}
+
+static void flood_pause(struct fault_layer *layer)
+{
+    port_begin_storm(port_of(layer));
+}
+
+static void stop_pause(struct fault_layer *layer)
+{
+    port_end_storm(port_of(layer));
+}
+
 /* ---- Bad luck ---- */
 
 static struct impair_config config_of(const struct step *step)
@@ -359,6 +383,8 @@ const struct fault_verb fault_verbs_fabric[VERB_COUNT] = {
     [VERB_PULL] = {pull, plug_in},
     [VERB_DISABLE] = {disable, enable},
     [VERB_FREEZE] = {freeze, thaw},
+    [VERB_BLOCK] = {block, unblock},
+    [VERB_FLOOD_PAUSE] = {flood_pause, stop_pause},
     [VERB_FLAP] = {flap, end_flap},
     [VERB_LOSE] = {begin_bad_luck, end_bad_luck},
     [VERB_CORRUPT] = {begin_bad_luck, end_bad_luck},

@@ -103,6 +103,14 @@ struct moment {
       ARG_BIT(ARG_DIRECTION), 0, true, "the link stays up, nothing passes")                        \
     X(VERB_THAW, "thaw", VERB_FREEZE, VERB_PORTS | VERB_BOXES, VERB_PORTS | VERB_BOXES, 0, 0,      \
       false, "undoes 'freeze'")                                                                    \
+    X(VERB_BLOCK, "block", VERB_UNBLOCK, PART_BIT(PART_PORT), PART_BIT(PART_PORT), 0, 0, true,     \
+      "a spanning tree blocks it: its link is up, and it neither takes frames nor sends them")     \
+    X(VERB_UNBLOCK, "unblock", VERB_BLOCK, PART_BIT(PART_PORT), PART_BIT(PART_PORT), 0, 0, false,  \
+      "undoes 'block'")                                                                            \
+    X(VERB_FLOOD_PAUSE, "flood-pause", VERB_STOP_PAUSE, VERB_PORTS, VERB_PORTS, 0, 0, true,        \
+      "broken, it asks its peer for silence without an end (802.3x); who honours PAUSE obeys")     \
+    X(VERB_STOP_PAUSE, "stop-pause", VERB_FLOOD_PAUSE, VERB_PORTS, VERB_PORTS, 0, 0, false,        \
+      "undoes 'flood-pause'")                                                                      \
     X(VERB_FLAP, "flap", VERB_FLAP, VERB_LINKS | VERB_PORTS, VERB_LINKS | VERB_PORTS,              \
       ARG_BIT(ARG_DOWN) | ARG_BIT(ARG_UP), ARG_BIT(ARG_DOWN) | ARG_BIT(ARG_UP), true,              \
       "down and up in turn")                                                                       \

@@ -30,6 +30,7 @@ struct switch_port {
     int index; /* its number in the MAC table */
     struct vlan_port vlan;
     bool is_blocked;
+    uint32_t blocks; /* layers of faults that block it, too */
     bool is_edge;
     bool is_up;               /* carrier as the switch knows it, after the debounce */
     int64_t forwards_from_ns; /* end of its forwarding delay */
@@ -138,9 +139,14 @@ static void send_out(struct sw *sw, struct switch_port *out, struct frame *frame
                   (uint32_t)passage->in->index);
 }
 
+static bool is_blocked(const struct switch_port *port)
+{
+    return port->is_blocked || port->blocks > 0;
+}
+
 static bool can_forward(const struct switch_port *out, uint32_t vlan)
 {
-    return out->port.has_carrier && !out->is_blocked && vlan_port_carries(&out->vlan, vlan) &&
+    return out->port.has_carrier && !is_blocked(out) && vlan_port_carries(&out->vlan, vlan) &&
            clock_now_ns(out->port.wire->clock) >= out->forwards_from_ns;
 }
 
@@ -181,7 +187,7 @@ static enum drop_reason refusal(const struct sw *sw, const struct switch_port *i
 {
     if (sw->frozen > 0)
         return DROP_FROZEN;
-    if (in->is_blocked)
+    if (is_blocked(in))
         return DROP_BLOCKED;
     if (now_ns(sw) < in->forwards_from_ns)
         return DROP_NOT_FORWARDING;
@@ -703,6 +709,24 @@ void switch_set_blocked(struct sw *sw, uint32_t port_number, bool is_blocked)
     port->is_blocked = is_blocked;
     if (is_blocked)
         mac_table_forget_port(sw->macs, port->index);
+}
+
+void switch_block_port(struct sw *sw, uint32_t port_number)
+{
+    assert(port_number >= 1);
+    assert(port_number <= sw->port_count);
+    struct switch_port *port = &sw->ports[port_number - 1];
+
+    if (port->blocks++ == 0)
+        mac_table_forget_port(sw->macs, port->index);
+}
+
+void switch_unblock_port(struct sw *sw, uint32_t port_number)
+{
+    assert(port_number >= 1);
+    assert(port_number <= sw->port_count);
+    assert(sw->ports[port_number - 1].blocks > 0);
+    sw->ports[port_number - 1].blocks--;
 }
 
 uint64_t switch_forwarded(const struct sw *sw)

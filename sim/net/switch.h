@@ -85,6 +85,10 @@ void switch_flush(struct sw *sw); /* forgets its MAC table */
 struct impair_layer *switch_impair(struct sw *sw, const struct impair_config *config);
 void switch_repair(struct sw *sw, struct impair_layer *layer);
 
+/* A spanning tree that is wrong: no frame is taken from the port or sent to it; its link is up. */
+void switch_block_port(struct sw *sw, uint32_t port_number);
+void switch_unblock_port(struct sw *sw, uint32_t port_number);
+
 /* Settings that a scenario may change. */
 void switch_set_mtu_bytes(struct sw *sw, uint32_t mtu_bytes);
 void switch_set_forwarding_delay_ns(struct sw *sw, int64_t delay_ns);

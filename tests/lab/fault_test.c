@@ -110,11 +110,13 @@ static const char busy_scenario[] =
     "load:\n  work: {hosts: [hv1], disk: san1.store, reads: 100 %, size: 8 KiB, rate: 100 per s,"
     " area: 1 MiB}\n";
 
-static void start(struct san *san, const char *scenario)
+/* With 'with' in place of 'find' in the topology. */
+static void start_with(struct san *san, const char *scenario, const char *find, const char *with)
 {
     static const struct tap_ops tap_ops = {.frame = note_frame, .drop = ignore_drop};
     static struct trace_ops trace_ops;
-    struct test_reader reader = test_reader_of(good_topology, scenario);
+    char *topology = replaced(good_topology, find, with);
+    struct test_reader reader = test_reader_of(topology, scenario);
 
     trace_ops = *trace_nowhere_ops();
     trace_ops.io = note_io;
@@ -125,6 +127,7 @@ static void start(struct san *san, const char *scenario)
     errors_init(san->errors);
     san->set = scenario_load("s.yaml", NULL, 0, &reader.reader, san->errors);
     assert_non_null(san->set);
+    free(topology);
     san->topology = san->set->scenarios[0]->topology;
     world_names_init(&san->names, san->topology);
     san->world = world_new(&(struct world_options){.scenario = san->set->scenarios[0],
@@ -135,6 +138,11 @@ static void start(struct san *san, const char *scenario)
     fabric_set_tap(world_fabric(san->world), &san->tap);
     san->faults = faults_new(san->world, san->topology, &san->queue.clock);
     file_set_init(&san->texts, file_reader_disk());
+}
+
+static void start(struct san *san, const char *scenario)
+{
+    start_with(san, scenario, "  switch-1: {ports", "  switch-1: {ports");
 }
 
 static void check_frames(struct san *san)
@@ -303,6 +311,14 @@ static struct row {
     {"freeze: san1", NOBODY, DROPS("san1.port-a", DROP_FROZEN), .inverse = "thaw: san1"},
     {"freeze: {part: san1, direction: to-switch-1}", UNHEARD, DROPS("san1.port-a", DROP_FROZEN),
      .inverse = "thaw: san1"},
+    {"block: switch-1.1", NOBODY, DROPS("switch-1.1", DROP_BLOCKED),
+     .inverse = "unblock: switch-1.1"},
+    {"block: switch-1.8", NOBODY, DROPS("switch-1", NONE), .inverse = "unblock: switch-1.8"},
+    /* The switch honours no PAUSE here, and the NIC does: its requests wait in its queue. */
+    {"flood-pause: san1.port-a", EVERYBODY, DROPS("switch-1.8", DROP_CONTROL), .extra = {0, US(2)},
+     .inverse = "stop-pause: san1.port-a"},
+    {"flood-pause: switch-1.1", SOME(0, 1), DROPS("hv1.iscsi1", DROP_QUEUE_FULL),
+     .inverse = "stop-pause: switch-1.1"},
 
     /* Losses. */
     {"lose: hv1-1", NOBODY, DROPS("hv1-1", DROP_LOSS)},
@@ -500,6 +516,32 @@ static void a_flushed_switch_floods_until_it_has_learned_again(void **state)
     free(san);
 }
 
+/* The port at its other end honours PAUSE: all that goes to the NIC waits there, until the storm is
+ * over. */
+static void a_nic_that_floods_pause_hears_nothing(void **state)
+{
+    struct san *san = mem_new(sizeof(*san));
+    struct step step;
+    (void)state;
+
+    start_with(san, idle_scenario, "  switch-1: {ports",
+               "  switch-1: {flow-control: honour, ports");
+    read_step(san, "flood-pause: san1.port-a", &step);
+    assert_int_equal(look(san)->answered, PINGS);
+    struct fault_layer *older = faults_begin(san->faults, &step);
+    struct fault_layer *newer = faults_begin(san->faults, &step);
+
+    assert_int_equal(look(san)->arrived, 0);
+    faults_end(san->faults, older);
+    assert_int_equal(look(san)->arrived, 0);
+    faults_end(san->faults, newer);
+    run_on(san, SECONDS(1));
+    assert_int_equal(look(san)->answered, PINGS);
+    step_fini(&step);
+    stop(san);
+    free(san);
+}
+
 /* ---- Media and sessions, under load ---- */
 
 /* The mean latency of the workload over a second, and its errors. */
@@ -640,6 +682,7 @@ int main(void)
 {
     TEST_ROWS(rows, has_its_effect_and_its_undo);
     TEST_ROWS(reboots, is_gone_until_it_has_booted);
+    TEST(a_nic_that_floods_pause_hears_nothing);
     TEST(a_flushed_switch_floods_until_it_has_learned_again);
     TEST_ROWS(media_rows, is_felt_by_the_workload_until_undone);
     TEST_ROWS(session_rows, ends_sessions_and_they_come_back);
