@@ -26,6 +26,7 @@
 #pragma once
 
 #include "initiator/command.h"
+#include "iscsi/chap.h"
 #include "iscsi/params.h"
 #include "iscsi/pdu.h"
 #include "sim/core/buf.h"
@@ -47,8 +48,9 @@ struct isession_config {
     uint16_t cid;
     uint32_t first_cmd_sn;
     struct iscsi_params offer; /* what we would like */
-    bool starts_in_security;   /* login begins in SecurityNegotiation (AuthMethod=None), else
+    bool starts_in_security;   /* login begins in SecurityNegotiation, as it does with CHAP, else
                                   straight in LoginOperationalNegotiation */
+    struct chap_login chap;    /* {0}: AuthMethod=None; its identities are borrowed */
     bool confirms_status;      /* a NOP-Out confirms the status of the last open command (11.18) */
     bool stops_data_at_abort;  /* open-iscsi's FastAbort: a task under ABORT TASK or a reset gets
                                   no more Data-Out */

@@ -132,6 +132,7 @@ struct isession {
     struct negotiation negotiation;
     struct text outgoing; /* keys on their way to the target */
     struct text incoming; /* keys of the target, joined */
+    struct chap_initiator chap;
     uint32_t rounds;
     bool has_security_done;
     struct task *text_task; /* NULL: none under way */

@@ -1,6 +1,6 @@
 /* Login (RFC 7143, 6.3, 11.12, 11.13): the initiator leads, stage by stage.
  *
- *   SecurityNegotiation (AuthMethod=None) -> LoginOperationalNegotiation -> Full Feature Phase
+ *   SecurityNegotiation (None, CHAP) -> LoginOperationalNegotiation -> Full Feature Phase
  *
  * or straight into the second. One request is out at a time; each carries the answers and offers
  * that are due, and asks to move on (T) as soon as nothing is open from our side.
@@ -12,14 +12,19 @@
 #include <assert.h>
 #include <string.h>
 
+static bool starts_in_security(const struct isession *session)
+{
+    return session->config.starts_in_security || session->config.chap.own;
+}
+
 static uint8_t stage_of(const struct isession *session)
 {
     const struct login_watch *watch = &session->login_watch;
 
     if (watch->has_begun)
         return watch->stage;
-    return session->config.starts_in_security ? ISCSI_SECURITY_NEGOTIATION
-                                              : ISCSI_LOGIN_OPERATIONAL_NEGOTIATION;
+    return starts_in_security(session) ? ISCSI_SECURITY_NEGOTIATION
+                                       : ISCSI_LOGIN_OPERATIONAL_NEGOTIATION;
 }
 
 static enum negotiate_phase phase_of(uint8_t stage)
@@ -44,7 +49,9 @@ static void send_request(struct isession *session, struct connection *c)
     login->csg = stage;
     login->continues = continues;
     /* While the target's text goes on, ours has to wait (6.1). */
-    login->transit = !continues && !session->login_watch.response_continues;
+    login->transit = !continues && !session->login_watch.response_continues &&
+                     (stage != ISCSI_SECURITY_NEGOTIATION ||
+                      chap_initiator_may_transit(&session->chap, &session->config.chap));
     if (login->transit)
         login->nsg = stage == ISCSI_SECURITY_NEGOTIATION ? ISCSI_LOGIN_OPERATIONAL_NEGOTIATION
                                                          : ISCSI_FULL_FEATURE_PHASE;
@@ -77,8 +84,8 @@ void login_begin(struct isession *session, struct connection *c)
     assert(session->login_task);
     negotiate_init(&session->negotiation, role, &session->config.offer);
     add_names(session);
-    if (session->config.starts_in_security)
-        text_add(&session->outgoing, "AuthMethod", "None");
+    if (starts_in_security(session))
+        chap_initiator_begin(&session->chap, &session->config.chap, &session->outgoing);
     else
         negotiate_offer(&session->negotiation, NEGOTIATE_OPERATIONAL, &session->outgoing);
     send_request(session, c);
@@ -138,18 +145,11 @@ static void note_what_is_declared(struct isession *session)
         session->portal_group = (uint16_t)number;
 }
 
-/* "None" is what we offer; an answer that wants more, or is none, ends the login. */
-static bool is_security_settled(struct isession *session)
-{
-    const char *method =
-        text_find(text_bytes(&session->incoming), session->incoming.bytes, "AuthMethod");
-
-    return !method || strcmp(method, "None") == 0;
-}
-
 /* The text of the target is whole. False: the login is over. */
-static bool take_text(struct isession *session, uint8_t stage)
+static bool take_text(struct isession *session, uint8_t stage, bool transits)
 {
+    enum chap_outcome outcome = CHAP_GOOD;
+
     text_clear(&session->outgoing);
     enum negotiate_failure failure =
         negotiate_receive(&session->negotiation, phase_of(stage), text_bytes(&session->incoming),
@@ -159,8 +159,12 @@ static bool take_text(struct isession *session, uint8_t stage)
         isession_end(session, LOST_PROTOCOL, negotiate_failure_word(failure));
         return false;
     }
-    if (!is_security_settled(session)) {
-        isession_end(session, LOST_PROTOCOL, "the target wants an AuthMethod that was not offered");
+    if (stage == ISCSI_SECURITY_NEGOTIATION)
+        outcome = chap_initiator_take(&session->chap, &session->config.chap,
+                                      text_bytes(&session->incoming), session->incoming.bytes,
+                                      transits, &session->outgoing);
+    if (outcome != CHAP_GOOD) {
+        isession_end(session, LOST_PROTOCOL, chap_outcome_word(outcome));
         return false;
     }
     note_what_is_declared(session);
@@ -171,7 +175,7 @@ static bool take_text(struct isession *session, uint8_t stage)
 static void go_on(struct isession *session, struct connection *c, const struct pdu *pdu,
                   uint8_t stage)
 {
-    if (!pdu->login_response.continues && !take_text(session, stage))
+    if (!pdu->login_response.continues && !take_text(session, stage, pdu->login_response.transit))
         return;
     if (login_is_done(&session->login_watch)) {
         if (negotiate_is_complete(&session->negotiation))

@@ -1,6 +1,7 @@
 /* iscsilab serve: the array of a topology, or disks named on the command line, on real TCP ports.
  */
 #include "iscsi/name.h"
+#include "lab/chap_file.h"
 #include "lab/command.h"
 #include "lab/errors.h"
 #include "lab/quantity.h"
@@ -8,6 +9,7 @@
 #include "lab/serve.h"
 #include "lab/serve_disks.h"
 #include "sim/core/attributes.h"
+#include "sim/core/mem.h"
 #include "target/target.h"
 
 #include <arpa/inet.h>
@@ -29,11 +31,15 @@ static const char help[] =
     "  --disk NAME=SIZE     a disk in memory, gone at the end: scratch=1GiB\n"
     "  --listen ADDR:PORT   instead of the topology's portals; more than once for more paths\n"
     "  --read-only          refuses every write\n"
+    "  --chap USER:FILE     who may log in, and the file with the secret; more than once for more\n"
+    "  --chap-own NAME:FILE what we answer with when an initiator wants proof of us (mutual CHAP)\n"
+    "  --discovery-chap USER:FILE  who may ask for the targets, if not everybody\n"
     "  --service-times      disks as slow as the topology says; else as fast as they can be\n"
     "\n"
     "SIGTERM and SIGINT end it, SIGUSR1 prints statistics.\n";
 
 #define MOST_DISKS 256u
+#define MOST_USERS 64u
 
 struct options {
     const char *topology;
@@ -44,6 +50,11 @@ struct options {
     size_t listen_count;
     bool is_read_only;
     bool is_mediated;
+    const char *users[MOST_USERS];
+    size_t user_count;
+    const char *discoverers[MOST_USERS];
+    size_t discoverer_count;
+    const char *own;
 };
 
 static int usage(const char *problem, const char *value)
@@ -81,11 +92,17 @@ static bool parse_listen(const char *text, struct endpoint *ret_at)
 /* -1: help was asked for; 0: all is well. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"topology", required_argument, NULL, 't'}, {"array", required_argument, NULL, 'a'},
-        {"disk", required_argument, NULL, 'd'},     {"listen", required_argument, NULL, 'l'},
-        {"read-only", no_argument, NULL, 'r'},      {"service-times", no_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"topology", required_argument, NULL, 't'},
+                                          {"array", required_argument, NULL, 'a'},
+                                          {"disk", required_argument, NULL, 'd'},
+                                          {"listen", required_argument, NULL, 'l'},
+                                          {"chap", required_argument, NULL, 'c'},
+                                          {"chap-own", required_argument, NULL, 'o'},
+                                          {"discovery-chap", required_argument, NULL, 'D'},
+                                          {"read-only", no_argument, NULL, 'r'},
+                                          {"service-times", no_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
@@ -106,6 +123,19 @@ static int parse_options(struct options *o, int argc, char **argv)
                 return usage("too many addresses with --listen", optarg);
             if (!parse_listen(optarg, &o->listens[o->listen_count++]))
                 return usage("--listen wants ADDRESS:PORT (127.0.0.1:3260), not", optarg);
+            break;
+        case 'c':
+            if (o->user_count == ARRAY_SIZE(o->users))
+                return usage("too many users with --chap", optarg);
+            o->users[o->user_count++] = optarg;
+            break;
+        case 'D':
+            if (o->discoverer_count == ARRAY_SIZE(o->discoverers))
+                return usage("too many users with --discovery-chap", optarg);
+            o->discoverers[o->discoverer_count++] = optarg;
+            break;
+        case 'o':
+            o->own = optarg;
             break;
         case 'r':
             o->is_read_only = true;
@@ -165,21 +195,81 @@ static int told(const struct error *err, int code)
     return code;
 }
 
+/* The identities of CHAP that were named. */
+struct identities {
+    struct chap_identity users[MOST_USERS];
+    struct chap_identity discoverers[MOST_USERS];
+    struct chap_identity own;
+};
+
+static bool read_users(const char *const *texts, size_t count, struct chap_identity *ret_users,
+                       struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!chap_file_read(texts[i], &ret_users[i], err))
+            return false;
+    return true;
+}
+
+/* Who knows both ways' secret could answer for the other side (RFC 7143, 12.1.3). */
+static bool own_is_unlike(const struct chap_identity *own, const struct chap_identity *users,
+                          size_t count, struct error *err)
+{
+    static const struct source_pos nowhere;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!chap_secrets_are_equal(own, &users[i]))
+            continue;
+        error_set(err, ERR_USAGE, nowhere, "--chap-own and user '%.64s' have the same secret",
+                  users[i].name);
+        error_help(err, "give each direction a secret of its own");
+        return false;
+    }
+    return true;
+}
+
+static bool read_identities(const struct options *o, struct identities *ret_all, struct error *err)
+{
+    static const struct source_pos nowhere;
+
+    if (o->own && o->user_count + o->discoverer_count == 0) {
+        error_set(err, ERR_USAGE, nowhere,
+                  "--chap-own answers those who authenticate: nobody has to");
+        error_help(err, "name them with --chap USER:FILE");
+        return false;
+    }
+    return read_users(o->users, o->user_count, ret_all->users, err) &&
+           read_users(o->discoverers, o->discoverer_count, ret_all->discoverers, err) &&
+           (!o->own ||
+            (chap_file_read(o->own, &ret_all->own, err) &&
+             own_is_unlike(&ret_all->own, ret_all->users, o->user_count, err) &&
+             own_is_unlike(&ret_all->own, ret_all->discoverers, o->discoverer_count, err)));
+}
+
 static int serve(const struct options *o, const struct serve_config *config)
 {
     struct error err = {0};
     struct serve_config whole = *config;
+    struct identities *all = mem_new(sizeof(*all));
+    const struct chap_identity *own = o->own ? &all->own : NULL;
 
+    if (!read_identities(o, all, &err)) {
+        free(all);
+        return told(&err, EXIT_USAGE);
+    }
+    whole.chap = (struct chap_policy){all->users, o->user_count, own};
+    whole.discovery_chap = (struct chap_policy){all->discoverers, o->discoverer_count, own};
     whole.is_read_only = o->is_read_only;
     whole.is_mediated = o->is_mediated;
     whole.log = stdout;
     struct serve *server = serve_new(&whole, &err);
 
-    if (!server)
-        return told(&err, EXIT_MACHINE);
-    serve_run(server);
-    serve_free(server);
-    return 0;
+    if (server) {
+        serve_run(server);
+        serve_free(server);
+    }
+    free(all);
+    return server ? 0 : told(&err, EXIT_MACHINE);
 }
 
 static int serve_topology(const struct options *o)

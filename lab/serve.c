@@ -8,6 +8,7 @@
 #include "sim/core/time.h"
 #include "sim/engine/event_queue.h"
 #include "sim/live/file_store.h"
+#include "sim/live/os_chance.h"
 #include "sim/live/pacer.h"
 #include "sim/live/socket_net.h"
 #include "target/device.h"
@@ -219,12 +220,15 @@ static void add_node(struct serve *serve)
                    .profile = &serve->array->profile,
                    .device = serve->device,
                    .pool = serve->pool,
-                   .trace = &serve->trace},
+                   .trace = &serve->trace,
+                   .chance = os_chance()},
         .net = socket_net_interface(serve->net),
         .clock = &serve->queue.clock,
         .name = serve->array->name,
         .log = &serve->log,
     });
+    target_set_chap(portal_node_target(serve->node), &serve->config.chap,
+                    &serve->config.discovery_chap);
 }
 
 static bool check_counts(const struct serve *serve, struct error *err)

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "iscsi/chap.h"
 #include "lab/topology.h"
 #include "sim/core/error.h"
 #include "sim/core/net.h"
@@ -24,11 +25,13 @@ struct serve;
 struct serve_config {
     const struct topology *topology;
     uint32_t array_index;
-    const struct endpoint *listens; /* instead of the topology's portals; port 0: 3260 */
-    size_t listen_count;            /* 0: as the topology says */
-    const char *const *paths;       /* by LUN: the file that holds the disk; NULL: memory */
-    bool is_read_only;              /* every disk */
-    bool is_mediated;               /* with the topology's service times */
+    const struct endpoint *listens;    /* instead of the topology's portals; port 0: 3260 */
+    size_t listen_count;               /* 0: as the topology says */
+    const char *const *paths;          /* by LUN: the file that holds the disk; NULL: memory */
+    bool is_read_only;                 /* every disk */
+    bool is_mediated;                  /* with the topology's service times */
+    struct chap_policy chap;           /* of normal sessions */
+    struct chap_policy discovery_chap; /* of discovery sessions */
     FILE *log;
 };
 

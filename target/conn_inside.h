@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "iscsi/chap.h"
 #include "iscsi/framer.h"
 #include "iscsi/login.h"
 #include "iscsi/negotiate.h"
@@ -153,6 +154,8 @@ struct login {
     struct text answers;
     struct session_key key;
     bool has_names; /* the first complete request was good */
+    struct chap_target chap;
+    enum chap_outcome chap_outcome; /* why it is refused */
 };
 static_assert(sizeof(struct login) <= 1024, "a block of the pool");
 

@@ -279,18 +279,65 @@ static uint16_t take_first_text(struct conn *conn, const char *text, size_t size
 
 /* ---- keys ---- */
 
-/* AuthMethod: None is the one method that is offered here (12.1). Who offers others only cannot be
- * authenticated. */
-static uint16_t take_security(struct login *login, const char *text, size_t size)
+static const struct chap_policy *policy_of(const struct conn *conn)
 {
-    const char *methods = text_find(text, size, "AuthMethod");
+    return conn->login->key.is_discovery ? &conn->target->discovery_chap : &conn->target->chap;
+}
 
-    if (!methods)
+/* Who opens a second connection to have our challenge on the first one answered by ourselves. */
+static bool is_reflected(const struct target *target, const char *challenge)
+{
+    uint8_t data[CHAP_BINARY_MOST];
+    size_t bytes;
+
+    if (!challenge || !text_to_binary(challenge, data, sizeof(data), &bytes))
+        return false;
+    for (const struct conn *conn = target->conns; conn; conn = conn->next)
+        if (conn->login && chap_is_challenge(&conn->login->chap.challenge, data, bytes))
+            return true;
+    return false;
+}
+
+static uint16_t status_of(enum chap_outcome outcome)
+{
+    switch (outcome) {
+    case CHAP_GOOD:
         return ISCSI_LOGIN_SUCCESS;
-    if (!text_list_has(methods, "None"))
+    case CHAP_MISSING:
+        return ISCSI_LOGIN_MISSING_PARAMETER;
+    case CHAP_OUT_OF_ORDER:
+    case CHAP_BAD_NUMBER:
+    case CHAP_BAD_BINARY:
+        return ISCSI_LOGIN_INITIATOR_ERROR;
+    case CHAP_NO_METHOD:
+    case CHAP_SKIPPED:
+    case CHAP_NO_ALGORITHM:
+    case CHAP_UNKNOWN:
+    case CHAP_REFLECTED:
+    case CHAP_NO_IDENTITY:
         return ISCSI_LOGIN_AUTHENTICATION_FAILURE;
-    text_add(&login->answers, "AuthMethod", "None");
-    return ISCSI_LOGIN_SUCCESS;
+    }
+    return ISCSI_LOGIN_INITIATOR_ERROR;
+}
+
+/* AuthMethod (12.1) and CHAP's keys: CHAP where somebody has to authenticate, else None. Who names
+ * no method and still wants to leave the stage, or begins behind it, has skipped it. */
+static uint16_t take_security(struct conn *conn, bool is_security, const char *text, size_t size)
+{
+    struct login *login = conn->login;
+    const struct chap_policy *policy = policy_of(conn);
+    enum chap_outcome outcome = CHAP_GOOD;
+
+    if (is_security && is_reflected(conn->target, text_find(text, size, "CHAP_C")))
+        outcome = CHAP_REFLECTED;
+    else if (is_security)
+        outcome = chap_target_take(&login->chap, policy, conn->target->chance, text, size,
+                                   &login->answers);
+    if (outcome == CHAP_GOOD && !chap_target_is_done(&login->chap, policy) &&
+        (!is_security || (login->chap.step == CHAP_AT_METHOD && login->watch.asks_transit)))
+        outcome = CHAP_SKIPPED;
+    login->chap_outcome = outcome;
+    return status_of(outcome);
 }
 
 /* The text of the stage is complete. Fills the answers. */
@@ -311,9 +358,8 @@ static uint16_t take_text(struct conn *conn)
     if (negotiate_receive(&login->negotiation, phase, text, size, &login->answers) !=
         NEGOTIATE_GOOD)
         return ISCSI_LOGIN_INITIATOR_ERROR;
-    if (is_security)
-        status = take_security(login, text, size);
-    else
+    status = take_security(conn, is_security, text, size);
+    if (!is_security)
         negotiate_offer(&login->negotiation, phase, &login->answers);
     text_clear(&login->received);
     return login->answers.is_too_long ? ISCSI_LOGIN_INITIATOR_ERROR : status;
@@ -323,6 +369,8 @@ static const char *refusal_detail(const struct login *login)
 {
     enum negotiate_failure failure = login->negotiation.failure;
 
+    if (login->chap_outcome != CHAP_GOOD)
+        return chap_outcome_word(login->chap_outcome);
     return failure == NEGOTIATE_GOOD ? "" : negotiate_failure_word(failure);
 }
 
@@ -332,8 +380,9 @@ static void answer(struct conn *conn, int64_t now_ns)
     struct login *login = conn->login;
     struct login_watch *watch = &login->watch;
     bool is_rest_short = text_left(&login->answers) <= LOGIN_SEGMENT_BYTES;
-    bool transits =
-        is_rest_short && watch->asks_transit && negotiate_is_complete(&login->negotiation);
+    bool transits = is_rest_short && watch->asks_transit &&
+                    negotiate_is_complete(&login->negotiation) &&
+                    chap_target_is_done(&login->chap, policy_of(conn));
     bool continues;
 
     if (transits && watch->asked_nsg == ISCSI_FULL_FEATURE_PHASE) {

@@ -40,6 +40,7 @@ struct target *target_new(const struct target_config *config)
         .max_connections = config->max_connections ? config->max_connections : 65535,
         .next_connection = config->first_connection,
         .plant = config->plant,
+        .chance = config->chance,
     };
     snprintf(target->name, sizeof(target->name), "%s", config->name);
     snprintf(target->alias, sizeof(target->alias), "%s", config->alias ? config->alias : "");
@@ -107,6 +108,14 @@ void target_unmark_restless(struct target *target, struct conn *conn)
     if (target->restless_tail == conn)
         target->restless_tail = before;
     conn->is_restless = false;
+}
+
+void target_set_chap(struct target *target, const struct chap_policy *normal,
+                     const struct chap_policy *discovery)
+{
+    assert(target->chance || normal->user_count + discovery->user_count == 0);
+    target->chap = *normal;
+    target->discovery_chap = *discovery;
 }
 
 struct conn *target_next_restless(struct target *target)

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "iscsi/chap.h"
 #include "sim/core/net.h"
 #include "sim/core/plant.h"
 #include "sim/core/trace.h"
@@ -57,6 +58,7 @@ struct target_config {
     uint64_t first_connection;    /* connections are numbered from here in the trace */
     uint32_t max_connections;     /* at once, logged in or not; 0: 65535 */
     enum plant plant;
+    struct chance *chance; /* borrowed; for the challenges of target_set_chap(); NULL: no CHAP */
 };
 
 /* Life cycle. DataPDUInOrder and DataSequenceInOrder are always Yes, ErrorRecoveryLevel 0 and
@@ -64,6 +66,11 @@ struct target_config {
 struct target *target_new(const struct target_config *config);
 /* All connections must be freed. Sessions that wait to be continued vanish with it. */
 void target_free(struct target *target);
+
+/* Who has to authenticate as whom, in sessions that begin from now on; the identities are borrowed
+ * until the next call. At first nobody has to. */
+void target_set_chap(struct target *target, const struct chap_policy *normal,
+                     const struct chap_policy *discovery);
 
 /* The restless connection that has waited longest, calm from now on; NULL: none. */
 struct conn *target_next_restless(struct target *target);

@@ -36,6 +36,9 @@ struct target {
     struct target_counters counters;
     enum plant plant;
     struct planted_iscsi planted;
+    struct chap_policy chap;
+    struct chap_policy discovery_chap;
+    struct chance *chance;
 };
 
 /* Puts a connection into the line of the restless. */

@@ -43,6 +43,9 @@ struct rig_options {
     struct iscsi_params target; /* what the target wants; likewise */
     bool is_discovery;
     bool starts_in_security;
+    struct chap_login chap;         /* of the initiator */
+    struct chap_policy chap_policy; /* of the target */
+    struct chance *chance;          /* of the target, with users */
     bool confirms_status;
     bool stops_data_at_abort;
     uint32_t window;       /* MaxCmdSN - ExpCmdSN + 1; 0: 32 */
@@ -56,6 +59,7 @@ struct rig_options {
 struct rig {
     struct rig_options options;
     struct pool *pool;
+    struct chap_target chap;
     struct isession *session;
     struct path *path;
     int64_t now_ns;
@@ -186,6 +190,7 @@ static inline void rig_begin(struct rig *rig, const struct rig_options *options)
                                      .first_cmd_sn = rig->options.first_cmd_sn,
                                      .offer = rig->options.host,
                                      .starts_in_security = options->starts_in_security,
+                                     .chap = options->chap,
                                      .confirms_status = options->confirms_status,
                                      .stops_data_at_abort = options->stops_data_at_abort,
                                      .logs_pdus = true,
@@ -531,16 +536,19 @@ static inline bool answer_login(struct rig *rig)
                                        keys, bytes, &answers),
                      NEGOTIATE_GOOD);
     if (login->csg == ISCSI_SECURITY_NEGOTIATION)
-        text_add(&answers, "AuthMethod", "None");
+        assert_int_equal(chap_target_take(&rig->chap, &rig->options.chap_policy,
+                                          rig->options.chance, keys, bytes, &answers),
+                         CHAP_GOOD);
     else
         negotiate_offer(&rig->negotiation, NEGOTIATE_OPERATIONAL, &answers);
     if (!rig->options.is_discovery)
         text_add(&answers, "TargetPortalGroupTag", "1");
+    bool transits = login->transit && chap_target_is_done(&rig->chap, &rig->options.chap_policy);
     struct pdu pdu = {.opcode = PDU_LOGIN_RESPONSE,
                       .itt = request->pdu.itt,
-                      .login_response = {.transit = login->transit,
+                      .login_response = {.transit = transits,
                                          .csg = login->csg,
-                                         .nsg = login->nsg,
+                                         .nsg = transits ? login->nsg : 0,
                                          .tsih = is_last ? RIG_TSIH : login->tsih}};
 
     memcpy(pdu.login_response.isid, login->isid, sizeof(login->isid));
