@@ -308,6 +308,18 @@ static void plan_fini(struct plan *plan)
 
 /* Running. */
 
+/* For a shell: nothing in it means anything. */
+static void print_quoted(const char *text, FILE *to)
+{
+    fputs(" --set '", to);
+    for (; *text; text++)
+        if (*text == '\'')
+            fputs("'\\''", to);
+        else
+            fputc(*text, to);
+    fputc('\'', to);
+}
+
 /* The line to paste that does this run again. */
 static void print_repeat(const struct plan *plan, size_t index, FILE *to)
 {
@@ -315,10 +327,9 @@ static void print_repeat(const struct plan *plan, size_t index, FILE *to)
 
     fprintf(to, "  repeat it with: iscsilab run %s", run->scenario_path);
     for (size_t i = 0; i < plan->override_count; i++)
-        fprintf(to, strchr(plan->overrides[i], ' ') ? " --set '%s'" : " --set %s",
-                plan->overrides[i]);
-    if (run->scenario->variant[0])
-        fprintf(to, " --set '%s'", run->scenario->variant);
+        print_quoted(plan->overrides[i], to);
+    for (size_t i = 0; i < run->scenario->choice_count; i++)
+        print_quoted(run->scenario->choices[i], to);
     fputc('\n', to);
 }
 

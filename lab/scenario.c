@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "lab/document.h"
+#include "lab/moment.h"
 #include "lab/overrides.h"
 #include "lab/quantity.h"
-#include "lab/moment.h"
 #include "lab/scenario_tables.h"
 #include "lab/topology_tables.h"
 #include "sim/core/attributes.h"
@@ -63,6 +63,9 @@ static void free_scenario(struct scenario *scenario)
     free(scenario->steps);
     free(scenario->expectations);
     free(scenario->about);
+    for (size_t i = 0; i < scenario->choice_count; i++)
+        free(scenario->choices[i]);
+    free(scenario->choices);
     free(scenario->variant);
     free(scenario->overrides);
     topology_free(scenario->topology);
@@ -101,6 +104,26 @@ static void append(char **text, const char *format, ...)
 static const char *shown_value(const struct node *value)
 {
     return value->kind == NODE_VALUE ? value->text : "...";
+}
+
+/* 'KEY=VALUE' for --set, a list or a map as it stands in the file. */
+static char *choice_text(const struct node *key, const struct node *value)
+{
+    const char *text = value->text;
+    size_t bytes = strlen(text);
+
+    if (value->kind != NODE_VALUE) {
+        text = value->source->text + value->start;
+        bytes = value->end - value->start;
+    }
+    size_t room = strlen(key->text) + bytes + 2;
+    char *choice = mem_new(room);
+
+    snprintf(choice, room, "%s=%.*s", key->text, (int)bytes, text);
+    for (char *at = choice; *at; at++)
+        if (*at == '\n')
+            *at = ' ';
+    return choice;
 }
 
 /* ---- One variant ---- */
@@ -284,6 +307,7 @@ static void add_variant(struct loading *loading, size_t number)
 
     scenario->variant = mem_text("");
     scenario->overrides = mem_text("");
+    scenario->choices = mem_array(loading->axis_count + 1, sizeof(*scenario->choices));
     for (size_t i = 0; i < loading->axis_count; i++) {
         const struct node *values = loading->axes[i];
 
@@ -296,6 +320,7 @@ static void add_variant(struct loading *loading, size_t number)
         for (size_t skip = number / below % values->child_count; skip > 0; skip--)
             value = value->next;
         loading->choice[i] = value;
+        scenario->choices[scenario->choice_count++] = choice_text(values->key, value);
         append(&scenario->variant, "%s%s=%.200s", i > 0 ? ", " : "", values->key->text,
                shown_value(value));
     }

@@ -398,8 +398,10 @@ struct expectation {
 
 struct scenario {
     char name[NAME_BYTES];
-    char *about;     /* owned */
-    char *variant;   /* owned: "hosts.*.multipath.policy=round-robin"; "" without 'vary' */
+    char *about;    /* owned */
+    char *variant;  /* owned: "hosts.*.multipath.policy=round-robin"; "" without 'vary' */
+    char **choices; /* owned, as each: what --set takes for the same, one per axis of 'vary' */
+    size_t choice_count;
     char *overrides; /* owned: what --set and --seed asked for, one per line; "" if nothing */
     uint64_t seed;
     int64_t run_for_ns;

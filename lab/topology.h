@@ -126,6 +126,7 @@ struct topology_path {
     uint32_t nic_index;     /* the host's */
     uint32_t array_nic_index;
     uint32_t array_index;
+    bool is_preferred; /* at most one per host */
 };
 
 struct topology_host {

@@ -108,6 +108,7 @@ static void add_path(struct build *build, const struct node *map, uint32_t host_
         .nic_index = from,
         .array_nic_index = to,
         .array_index = topology->nics[to].owner_index,
+        .is_preferred = file.is_preferred,
     };
     snprintf(path->name, sizeof(path->name), "%s>%s", topology->nics[from].full_name,
              topology->nics[to].full_name);
@@ -115,6 +116,12 @@ static void add_path(struct build *build, const struct node *map, uint32_t host_
         if (strcmp(topology->paths[i].name, path->name) == 0) {
             error_help(node_error(build->errors, map, "the session '%s' is here twice", path->name),
                        "a second session over the same path adds no path: remove one");
+            return;
+        }
+        if (i != topology->path_count && path->is_preferred && topology->paths[i].is_preferred) {
+            error_help(node_error(build->errors, node_get(map, "preferred"),
+                                  "host '%s' has two preferred sessions", host->group),
+                       "'%s' is the first: keep one of them", topology->paths[i].name);
             return;
         }
     }

@@ -248,6 +248,11 @@ static const struct field session_fields[] = {
      NODE_MEMBER(struct session_file, to),
      .is_required = true,
      .about = "a NIC of an array: 'san1.port-a'"},
+    {.key = "preferred",
+     .type = FIELD_BOOL,
+     MEMBER(struct session_file, is_preferred),
+     .fallback = "false",
+     .about = "fail-over-only uses it whenever it can, and goes back to it; one per host"},
 };
 const struct record session_record = {
     .name = "session",

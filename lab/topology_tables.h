@@ -66,6 +66,7 @@ struct nic_file {
 struct session_file {
     const struct node *from;
     const struct node *to;
+    bool is_preferred;
 };
 
 struct host_map {

@@ -239,6 +239,7 @@ static void add_sessions(struct world_host *h)
             .from = t->nics[path->nic_index].address,
             .portal = {t->nics[path->array_nic_index].address, ISCSI_PORT},
             .target_name = t->arrays[path->array_index].target_name,
+            .is_preferred = path->is_preferred,
         };
     }
 }

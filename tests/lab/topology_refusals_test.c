@@ -344,6 +344,14 @@ static struct change_row refused[] = {
      "   12 |     sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi1, to: san1.port-a}]\n"
      "      |                                                 ^\n"
      "      = help: a second session over the same path adds no path: remove one\n"},
+    {"two preferred sessions",
+     "sessions: [{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: san1.port-b}]",
+     "sessions: [{from: iscsi1, to: san1.port-a, preferred: true}, {from: iscsi2, to: san1.port-b, "
+     "preferred: true}]",
+     "t.yaml:12:109: error: host 'hv1' has two preferred sessions\n"
+     "   12 | ...om: iscsi2, to: san1.port-b, preferred: true}]\n"
+     "      |                                            ^^^^\n"
+     "      = help: 'hv1.iscsi1>san1.port-a' is the first: keep one of them\n"},
     {"a cable with one end", "{from: san1.port-b, to: switch-2.8}", "{from: san1.port-b}",
      "t.yaml:30:3: error: cable 'san-2' lacks 'to'\n"
      "   30 |   san-2: {from: san1.port-b}\n"

@@ -57,6 +57,21 @@ says "$work/out" 'seed=9'
 says "$work/not.xml" 'faster than light &amp; &lt;hope&gt;'
 says "$work/not.xml" 'failures="2"'
 says "$work/out" 'no samples'
+
+# What is printed to repeat a run does that very run again: each axis of 'vary' is a --set of its own.
+cat >>"$work/demanding.yaml" <<'YAML'
+vary:
+  hosts.*.multipath.policy: [round-robin, fail-over-only]
+  load.*.rate: [200 per s]
+YAML
+expect 1 "$ISCSILAB" run "$work/demanding.yaml" "${quick[@]}" --quiet
+says "$work/out" "--set 'hosts.*.multipath.policy=fail-over-only' --set 'load.*.rate=200 per s'"
+sed -n 's/.*repeat it with: iscsilab //p' "$work/out" | tail -1 >"$work/again"
+digest=$(sql "$work/lab.db" 'SELECT digest FROM run ORDER BY run_id DESC LIMIT 1')
+runs=$(sql "$work/lab.db" 'SELECT count(*) FROM run')
+eval "expect 1 \"\$ISCSILAB\" $(cat "$work/again") --db \"$work/lab.db\" --quiet"
+[ "$(sql "$work/lab.db" 'SELECT count(*) FROM run')" -eq $((runs + 1)) ] || fail "repeating did not make one run"
+[ "$(sql "$work/lab.db" 'SELECT digest FROM run ORDER BY run_id DESC LIMIT 1')" = "$digest" ] || fail "repeating made another run"
 expect 5 "$ISCSILAB" run scenarios/no-fault.yaml "${quick[@]}" --set 'limits.events=1000'
 
 # The machine.

@@ -54,6 +54,17 @@ near path_failed_ns 21 0.05
 run $linux --set 'hosts.*.path.nop-interval=2 s'
 near path_failed_ns 12 0.05
 
+# Fail over only: the I/O goes back to the preferred path 1 s after its login, and nowhere without one.
+failbacks() {
+    sql "$work/lab.db" "SELECT count(*) FROM path_event WHERE run_id = (SELECT max(run_id) FROM run) AND disk = 'san1.vmstore'
+        AND new_state = 'active' AND reason = 'fail back' AND path LIKE '%.iscsi1>san1.port-a'"
+}
+run $windows --set 'hosts.*.multipath.policy=fail-over-only' --set 'hosts.*.sessions.1.preferred=true'
+[ "$(failbacks)" -eq 2 ] || fail "the preferred path did not get its I/O back"
+run $windows --set 'hosts.*.multipath.policy=fail-over-only'
+[ "$(failbacks)" -eq 0 ] || fail "a path that nobody prefers got the I/O back"
+checks=$((checks + 2))
+
 # The phases name the timers, and add up.
 run $windows --set 'hosts.*.tcp.on-link-down=keep'
 [ "$(sql "$work/lab.db" "SELECT count(*) FROM failover f WHERE run_id = (SELECT max(run_id) FROM run) AND first_io_ns IS NOT NULL
