@@ -48,6 +48,8 @@ struct effect {
     char back_by[96];
     int64_t in_place_at_ns;    /* the first good caught I/O on it, or after the repair */
     int64_t first_error_at_ns; /* of a caught I/O */
+    int64_t removed_at_ns;     /* the disk was removed, for the phases: the first time */
+    int64_t last_left_at_ns;   /* a path left use, up to the first error, for the phases */
     int64_t longest_pause_ns;
     int64_t longest_io_ns;
     uint64_t ios_caught;
@@ -285,6 +287,8 @@ static void touch_disk(struct failover *f, struct fault *fault, size_t number)
                               .back_at_ns = UNSET,
                               .in_place_at_ns = UNSET,
                               .first_error_at_ns = UNSET,
+                              .removed_at_ns = UNSET,
+                              .last_left_at_ns = UNSET,
                               .longest_pause_ns = UNSET,
                               .longest_io_ns = UNSET,
                               .share_caught_ppm = UNSET};
@@ -504,8 +508,18 @@ static void note_detection(struct failover *f, int64_t at_ns, uint32_t host, uin
     }
 }
 
+/* The host gave a disk up: what waited for a path ends with an error. */
+static void note_removed(struct failover *f, int64_t at_ns, uint32_t host, uint32_t disk)
+{
+    for (struct fault *fault = f->faults; fault; fault = fault->next)
+        note_first(&fault->effects[disk_number(f, host, disk)].removed_at_ns, at_ns);
+}
+
 void failover_sign(struct failover *f, int64_t at_ns, const struct trace_sign *sign)
 {
+    if (sign->is_change && sign->layer == LAYER_MULTIPATH && sign->path == TRACE_NONE &&
+        sign->disk < f->names->hosts[sign->host].disk_count)
+        note_removed(f, at_ns, sign->host, sign->disk);
     if (sign->is_change && sign->path != TRACE_NONE)
         note_detection(f, at_ns, sign->host, sign->path, TRACE_NONE, trace_layer_word(sign->layer),
                        sign->what);
@@ -547,6 +561,10 @@ void failover_path(struct failover *f, int64_t at_ns, const struct trace_path *c
     for (struct fault *fault = f->faults; fault; fault = fault->next) {
         struct effect *effect = &fault->effects[number];
         struct touched_use *touched = &effect->uses[change->path];
+
+        if (was_in_use && !is_in_use &&
+            (effect->first_error_at_ns == UNSET || effect->first_error_at_ns == at_ns))
+            effect->last_left_at_ns = at_ns;
 
         if (!is_open(fault))
             continue;
@@ -686,6 +704,16 @@ static struct recovery recovery_of(const struct effect *e)
     return (struct recovery){e->first_error_at_ns, GIVEN_UP};
 }
 
+/* What ended the wait for a path: the timer of the host, or an error as such. */
+static const char *given_up_by(const struct effect *e)
+{
+    if (e->removed_at_ns == e->first_error_at_ns)
+        return "the disk was removed (PDORemovePeriod)";
+    if (e->last_left_at_ns == e->first_error_at_ns)
+        return "no path was left (recovery_tmo)";
+    return "an I/O error";
+}
+
 /* From the fault to the first good caught I/O, on another path or on its own that came back, or to
  * the first one that was given up. The phases add up to it; each is named by what was waited for,
  * and what came only after the end is none. */
@@ -707,7 +735,7 @@ static void put_phases(struct failover *f, const struct fault *fault, size_t num
         {is_in_place, "repair", fault->repaired_at_ns, "the repair"},
         {is_in_place, "path-back", e->back_at_ns, e->back_by},
         {recovery.how != GIVEN_UP, "first-io", recovery.at_ns, "first good I/O"},
-        {recovery.how == GIVEN_UP, "give-up", recovery.at_ns, "an I/O error"},
+        {recovery.how == GIVEN_UP, "give-up", recovery.at_ns, given_up_by(e)},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(phases); i++)

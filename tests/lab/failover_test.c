@@ -464,6 +464,37 @@ static void caught_io_that_is_given_up_has_phases_too(void **state)
     assert_phase(lab, 1, 2, "give-up 25000 to 45000 ms by an I/O error");
 }
 
+static void giving_up_is_named_by_what_the_host_did(void **state)
+{
+    struct lab *lab = *state;
+    static const struct path_ref both[] = {{0, 0}, {0, 1}};
+    static const struct trace_sign removed = {
+        .path = TRACE_NONE, .layer = LAYER_MULTIPATH, .is_change = true, .what = "disk removed"};
+
+    send_io(lab, SECONDS(9), 0, 1, 0);
+    failover_fault(lab->failover, SECONDS(10), 1, "dark", "power-off", "san1", both, 2);
+    path(lab, SECONDS(24), 0, 0, "failed", false, false);
+    path(lab, SECONDS(25), 0, 1, "failed", false, false);
+    failover_sign(lab->failover, SECONDS(45), &removed);
+    end_io(lab, SECONDS(45), 0, 1, true);
+    finish(lab, SECONDS(60));
+    assert_phase(lab, 1, 2, "give-up 24000 to 45000 ms by the disk was removed (PDORemovePeriod)");
+}
+
+static void giving_up_at_once_is_the_last_paths_timer(void **state)
+{
+    struct lab *lab = *state;
+    static const struct path_ref both[] = {{0, 0}, {0, 1}};
+
+    send_io(lab, SECONDS(9), 0, 1, 0);
+    failover_fault(lab->failover, SECONDS(10), 1, "dark", "power-off", "san1", both, 2);
+    path(lab, SECONDS(24), 0, 0, "failed", false, false);
+    path(lab, SECONDS(25), 0, 1, "failed", false, false);
+    end_io(lab, SECONDS(25), 0, 1, true);
+    finish(lab, SECONDS(60));
+    assert_phase(lab, 1, 2, "give-up 24000 to 25000 ms by no path was left (recovery_tmo)");
+}
+
 static void a_retry_stays_with_the_fault_that_caught_it(void **state)
 {
     struct lab *lab = *state;
@@ -518,6 +549,8 @@ int main(void)
         STORY(a_path_that_was_only_held_is_usable_when_its_session_is_back),
         STORY(an_answer_on_its_way_when_the_fault_came_ends_no_phase),
         STORY(caught_io_that_is_given_up_has_phases_too),
+        STORY(giving_up_is_named_by_what_the_host_did),
+        STORY(giving_up_at_once_is_the_last_paths_timer),
         STORY(a_retry_stays_with_the_fault_that_caught_it),
         STORY(what_is_down_already_detects_no_fault),
     };
