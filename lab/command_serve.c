@@ -36,7 +36,7 @@ static const char help[] =
     "  --discovery-chap USER:FILE  who may ask for the targets, if not everybody\n"
     "  --service-times      disks as slow as the topology says; else as fast as they can be\n"
     "\n"
-    "SIGTERM and SIGINT end it, SIGUSR1 prints statistics.\n";
+    "SIGTERM and SIGINT end it, SIGUSR1 prints statistics, SIGHUP has the secrets read again.\n";
 
 #define MOST_DISKS 256u
 #define MOST_USERS 64u
@@ -202,6 +202,14 @@ struct identities {
     struct chap_identity own;
 };
 
+struct secrets {
+    struct serve_secrets serve;
+    const struct options *options;
+    struct identities *used; /* owned, as the next */
+    struct identities *next;
+    bool is_bad; /* the last time they were read */
+};
+
 static bool read_users(const char *const *texts, size_t count, struct chap_identity *ret_users,
                        struct error *err)
 {
@@ -246,19 +254,34 @@ static bool read_identities(const struct options *o, struct identities *ret_all,
              own_is_unlike(&ret_all->own, ret_all->discoverers, o->discoverer_count, err)));
 }
 
+static bool read_anew(struct serve_secrets *serve_secrets, struct chap_policy *ret_normal,
+                      struct chap_policy *ret_discovery, struct error *err)
+{
+    struct secrets *secrets = CONTAINER_OF(serve_secrets, struct secrets, serve);
+    const struct options *o = secrets->options;
+    struct identities *all = secrets->next;
+    const struct chap_identity *own = o->own ? &all->own : NULL;
+
+    secrets->is_bad = !read_identities(o, all, err);
+    if (secrets->is_bad)
+        return false;
+    secrets->next = secrets->used;
+    secrets->used = all;
+    *ret_normal = (struct chap_policy){all->users, o->user_count, own};
+    *ret_discovery = (struct chap_policy){all->discoverers, o->discoverer_count, own};
+    return true;
+}
+
 static int serve(const struct options *o, const struct serve_config *config)
 {
     struct error err = {0};
     struct serve_config whole = *config;
-    struct identities *all = mem_new(sizeof(*all));
-    const struct chap_identity *own = o->own ? &all->own : NULL;
+    struct secrets secrets = {.serve = {.read = read_anew},
+                              .options = o,
+                              .used = mem_new(sizeof(struct identities)),
+                              .next = mem_new(sizeof(struct identities))};
 
-    if (!read_identities(o, all, &err)) {
-        free(all);
-        return told(&err, EXIT_USAGE);
-    }
-    whole.chap = (struct chap_policy){all->users, o->user_count, own};
-    whole.discovery_chap = (struct chap_policy){all->discoverers, o->discoverer_count, own};
+    whole.secrets = &secrets.serve;
     whole.is_read_only = o->is_read_only;
     whole.is_mediated = o->is_mediated;
     whole.log = stdout;
@@ -268,8 +291,9 @@ static int serve(const struct options *o, const struct serve_config *config)
         serve_run(server);
         serve_free(server);
     }
-    free(all);
-    return server ? 0 : told(&err, EXIT_MACHINE);
+    free(secrets.used);
+    free(secrets.next);
+    return server ? 0 : told(&err, secrets.is_bad ? EXIT_USAGE : EXIT_MACHINE);
 }
 
 static int serve_topology(const struct options *o)

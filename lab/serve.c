@@ -227,8 +227,18 @@ static void add_node(struct serve *serve)
         .name = serve->array->name,
         .log = &serve->log,
     });
-    target_set_chap(portal_node_target(serve->node), &serve->config.chap,
-                    &serve->config.discovery_chap);
+}
+
+static bool read_secrets(struct serve *serve, struct error *err)
+{
+    struct chap_policy normal = {0};
+    struct chap_policy discovery = {0};
+
+    if (serve->config.secrets &&
+        !serve->config.secrets->read(serve->config.secrets, &normal, &discovery, err))
+        return false;
+    target_set_chap(portal_node_target(serve->node), &normal, &discovery);
+    return true;
 }
 
 static bool check_counts(const struct serve *serve, struct error *err)
@@ -309,7 +319,7 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
         }
     }
     add_node(serve);
-    if (!open_portals(serve, err)) {
+    if (!read_secrets(serve, err) || !open_portals(serve, err)) {
         serve_free(serve);
         return NULL;
     }
@@ -370,12 +380,26 @@ static void on_ask(struct ev_loop *loop, ev_signal *watcher, int events)
     serve_print(watcher->data);
 }
 
+/* Sessions that stand are not asked again; who logs in from now on is. */
+static void on_reload(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    struct serve *serve = watcher->data;
+    struct error err = {0};
+
+    (void)loop, (void)events;
+    if (read_secrets(serve, &err))
+        fputs("the secrets were read again\n", serve->config.log);
+    else
+        fprintf(serve->config.log, "the secrets stay as they were: %s\n", err.text);
+    fflush(serve->config.log);
+}
+
 void serve_run(struct serve *serve)
 {
     struct {
         int number;
         void (*heard)(struct ev_loop *loop, ev_signal *watcher, int events);
-    } signals[] = {{SIGINT, on_stop}, {SIGTERM, on_stop}, {SIGUSR1, on_ask}};
+    } signals[] = {{SIGINT, on_stop}, {SIGTERM, on_stop}, {SIGUSR1, on_ask}, {SIGHUP, on_reload}};
     ev_signal watchers[ARRAY_SIZE(signals)];
 
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {

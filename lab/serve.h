@@ -21,17 +21,23 @@
 
 struct serve;
 
+/* Whoever knows where the secrets of CHAP are. */
+struct serve_secrets {
+    /* Reads them anew. False: '*err' says why, and what was read before stays. */
+    bool (*read)(struct serve_secrets *secrets, struct chap_policy *ret_normal,
+                 struct chap_policy *ret_discovery, struct error *err);
+};
+
 /* All borrowed for the life of the server. */
 struct serve_config {
     const struct topology *topology;
     uint32_t array_index;
-    const struct endpoint *listens;    /* instead of the topology's portals; port 0: 3260 */
-    size_t listen_count;               /* 0: as the topology says */
-    const char *const *paths;          /* by LUN: the file that holds the disk; NULL: memory */
-    bool is_read_only;                 /* every disk */
-    bool is_mediated;                  /* with the topology's service times */
-    struct chap_policy chap;           /* of normal sessions */
-    struct chap_policy discovery_chap; /* of discovery sessions */
+    const struct endpoint *listens; /* instead of the topology's portals; port 0: 3260 */
+    size_t listen_count;            /* 0: as the topology says */
+    const char *const *paths;       /* by LUN: the file that holds the disk; NULL: memory */
+    bool is_read_only;              /* every disk */
+    bool is_mediated;               /* with the topology's service times */
+    struct serve_secrets *secrets;  /* read once, and again at SIGHUP; NULL: no CHAP */
     FILE *log;
 };
 

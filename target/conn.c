@@ -580,6 +580,11 @@ uint64_t conn_number(const struct conn *conn)
     return conn->number;
 }
 
+struct endpoint conn_remote(const struct conn *conn)
+{
+    return conn->remote;
+}
+
 void conn_set_owner(struct conn *conn, void *owner)
 {
     conn->owner = owner;

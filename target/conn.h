@@ -102,6 +102,7 @@ bool conn_next_event(struct conn *conn, struct conn_event *ret_event);
 
 /* Its number in the trace; what it belongs to, false before the login is complete. */
 uint64_t conn_number(const struct conn *conn);
+struct endpoint conn_remote(const struct conn *conn);
 bool conn_session_info(const struct conn *conn, struct session_info *ret_info);
 /* The owner's, to find itself from target_next_restless(). */
 void conn_set_owner(struct conn *conn, void *owner);

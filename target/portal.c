@@ -84,12 +84,12 @@ static void free_line(struct line *line)
 static void tell_end(struct line *line, const struct conn_event *event)
 {
     struct portal_node *node = line->node;
-    struct endpoint remote = line->stream ? line->stream->remote : (struct endpoint){0};
 
     node->trace->ops->event(node->trace, now_of(node), node->name, conn_end_word(event->end),
                             conn_number(line->conn));
     if (node->log && node->log->on_end)
-        node->log->on_end(node->log, remote, conn_end_word(event->end), event->detail);
+        node->log->on_end(node->log, conn_remote(line->conn), conn_end_word(event->end),
+                          event->detail);
 }
 
 static void finish(struct line *line, const struct conn_event *event)

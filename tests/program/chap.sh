@@ -49,6 +49,28 @@ says "$work/serve" 'login refused, it goes on without authentication'
 says "$work/serve" 'login refused, the name or the answer to the challenge is wrong'
 if grep -qE 'initiator-secret|target-secret' "$work/serve"; then fail "a secret stands in the log"; fi
 
+# An initiator that goes without a word is named as well.
+iscsi-ls -s "iscsi://127.0.0.1:$port" >"$work/ls" 2>&1 || true
+sleep 0.2
+says "$work/serve" 'end of 127.0.0.1:'
+if grep -q '0\.0\.0\.0' "$work/serve"; then fail "a peer without an address: $(cat "$work/serve")"; fi
+
+# Secrets change while it runs; a file that is no good changes nothing.
+printf 'another-secret-3\n' >"$work/user"
+kill -HUP "$server"
+for _ in $(seq 50); do grep -q 'read again' "$work/serve" && break || sleep 0.05; done
+says "$work/serve" 'the secrets were read again'
+inquiry "$(url hv1%another-secret-3)" || fail "the new secret: $(cat "$work/inquiry")"
+if inquiry "$(url hv1%initiator-secret1)"; then fail "the old secret still opens"; fi
+printf 'short\n' >"$work/user"
+kill -HUP "$server"
+for _ in $(seq 50); do grep -q 'stay as they were' "$work/serve" && break || sleep 0.05; done
+says "$work/serve" 'the secrets stay as they were: CHAP of '
+inquiry "$(url hv1%another-secret-3)" || fail "after a bad file: $(cat "$work/inquiry")"
+printf 'initiator-secret1\n' >"$work/user"
+kill -HUP "$server"
+for _ in $(seq 50); do inquiry "$(url hv1%initiator-secret1)" && break || sleep 0.05; done
+
 if command -v qemu-img >/dev/null && qemu-img --help | grep -q iscsi; then
     "${PYTHON:-python3}" -c "
 import random
