@@ -27,8 +27,8 @@ struct chunk {
     bool is_damaged; /* a fault flipped bits here: what arrives differs from what was sent */
     uint8_t size_class;
     bool has_crc32c;
-    uint8_t note; /* what a reader found out about all of 'data', so that the next one need not
-                     look; its meaning is the readers' own, 0 is nothing */
+    uint8_t note;    /* what a reader found out about all of 'data', so that the next one need not
+                        look; its meaning is the readers' own, 0 is nothing */
     uint32_t crc32c; /* of all of 'data', once has_crc32c: see iscsi/crc32c.h */
     uint8_t *data;
 };
