@@ -367,8 +367,7 @@ enum path_state mpath_path_state(const struct mpath *disk, uint32_t path_index)
 {
     uint32_t slot = find_slot(disk, path_index);
 
-    assert(slot != SLOT_NONE);
-    return disk->paths[slot].state;
+    return slot == SLOT_NONE ? PATH_STATE_CONNECTING : disk->paths[slot].state;
 }
 
 uint32_t mpath_usable_paths(const struct mpath *disk)

@@ -137,7 +137,8 @@ int64_t mpath_deadline_ns(struct mpath *disk);
 void mpath_wake(struct mpath *disk, int64_t now_ns);
 bool mpath_next_event(struct mpath *disk, struct mpath_event *ret_event);
 
-/* What holds now. */
+/* What holds now. A path that the disk has not been told of yet is CONNECTING: the host adds it
+ * when its session was logged in for the first time. */
 enum path_state mpath_path_state(const struct mpath *disk, uint32_t path_index);
 uint32_t mpath_usable_paths(const struct mpath *disk);
 bool mpath_is_present(const struct mpath *disk); /* arrived, and not removed since */

@@ -648,6 +648,30 @@ static void ends_sessions_and_they_come_back(void **state)
     free(san);
 }
 
+/* The disk of a host that has just booted knows only the paths that came so far; the host may go
+ * down again before the others did. */
+static void a_host_goes_down_before_all_its_paths_came_back(void **state)
+{
+    static const char *const texts[] = {"power-off: switch-2",
+                                        "reboot: {part: hv1, boot-time: 5 s}", "crash: hv1"};
+    struct san *san = mem_new(sizeof(*san));
+    struct step steps[ARRAY_SIZE(texts)];
+    (void)state;
+
+    start(san, busy_scenario);
+    world_start(san->world);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        read_step(san, texts[i], &steps[i]);
+        run_on(san, SECONDS(10));
+        assert_int_equal(faults_begin(san->faults, &steps[i]) != NULL, i != 1);
+    }
+    run_on(san, SECONDS(1));
+    stop(san);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        step_fini(&steps[i]);
+    free(san);
+}
+
 /* What is left when a world ends is no leak, whatever it is. */
 static void layers_may_outlive_the_run(void **state)
 {
@@ -686,6 +710,7 @@ int main(void)
     TEST(a_flushed_switch_floods_until_it_has_learned_again);
     TEST_ROWS(media_rows, is_felt_by_the_workload_until_undone);
     TEST_ROWS(session_rows, ends_sessions_and_they_come_back);
+    TEST(a_host_goes_down_before_all_its_paths_came_back);
     TEST(layers_may_outlive_the_run);
     return TEST_RUN("lab.fault");
 }
