@@ -171,7 +171,7 @@ static void check_stopped(struct timer *timer)
     struct live *live = CONTAINER_OF(timer, struct live, check_timer);
     int64_t now_ns = clock_now_ns(&live->queue.clock);
 
-    if (world_is_stopped(live->world) || now_ns >= live->give_up_ns)
+    if (world_has_logged_out(live->world) || now_ns >= live->give_up_ns)
         stop_now(live);
     else
         clock_arm(&live->queue.clock, timer, now_ns + MS(20));
@@ -207,28 +207,37 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 
 /* Lines. */
 
-static int help_word(struct live *live, FILE *answer)
+static int help_word(struct live *live, const char *rest, FILE *answer)
 {
-    (void)live;
+    (void)live, (void)rest;
     fputs(
         "a step as in a scenario, such as 'power-off: switch-1', 'pull: hv1-1', 'plug-in: hv1-1',\n"
-        "'lose: {part: hv1-1, rate: 1 %}'; it happens now and stays until it is undone. Also:\n"
-        "  faults   what is broken at this moment\n"
+        "'lose: {part: hv1-1, rate: 1 %}'; it happens now and stays until it is undone, by a step\n"
+        "that undoes it, by 'undo', or after a time: '{lose: hv1-1, for: 10 s}'. Also:\n"
+        "  faults   what is broken at this moment, with numbers\n"
+        "  undo     takes away the newest fault; 'undo 3' that number, 'undo all' everything\n"
         "  status   frames through the ports, drops, and how well real time is kept\n"
         "  quit     ends\n",
         answer);
     return EXIT_MET;
 }
 
-static int faults_word(struct live *live, FILE *answer)
+static int undo_word(struct live *live, const char *rest, FILE *answer)
 {
+    return live_steps_undo(live->steps, rest, answer);
+}
+
+static int faults_word(struct live *live, const char *rest, FILE *answer)
+{
+    (void)rest;
     live_steps_list(live->steps, answer);
     return EXIT_MET;
 }
 
-static int status_word(struct live *live, FILE *answer)
+static int status_word(struct live *live, const char *rest, FILE *answer)
 {
     char now[FORMAT_BYTES];
+    (void)rest;
 
     fprintf(answer, "time: %s\n", format_instant(clock_now_ns(&live->queue.clock), 0, now));
     print_pacing(live, answer);
@@ -237,30 +246,54 @@ static int status_word(struct live *live, FILE *answer)
     return EXIT_MET;
 }
 
-static int quit_word(struct live *live, FILE *answer)
+static int quit_word(struct live *live, const char *rest, FILE *answer)
 {
-    (void)answer;
+    (void)rest, (void)answer;
     begin_end(live);
     return EXIT_MET;
 }
 
 static const struct {
     const char *word;
-    int (*answer)(struct live *live, FILE *answer);
-} words[] = {
-    {"help", help_word}, {"faults", faults_word}, {"status", status_word}, {"quit", quit_word}};
+    bool takes_rest;
+    int (*answer)(struct live *live, const char *rest, FILE *answer);
+} words[] = {{"help", false, help_word},
+             {"faults", false, faults_word},
+             {"undo", true, undo_word},
+             {"status", false, status_word},
+             {"quit", false, quit_word}};
+
+#define BLANKS " \t\r"
+
+/* The line without the blanks around it. */
+static void trim(char text[LINE_MOST_BYTES], const char *line)
+{
+    size_t bytes = strnlen(line + strspn(line, BLANKS), LINE_MOST_BYTES - 1);
+
+    memcpy(text, line + strspn(line, BLANKS), bytes);
+    while (bytes > 0 && strchr(BLANKS, text[bytes - 1]))
+        bytes--;
+    text[bytes] = '\0';
+}
 
 static int on_line(struct line_user *user, const char *line, FILE *answer)
 {
     struct live *live = CONTAINER_OF(user, struct live, line_user);
-    size_t start = strspn(line, " \t\r");
-    size_t bytes = strcspn(line + start, " \t\r");
+    char text[LINE_MOST_BYTES];
+
+    trim(text, line);
+    const size_t word_bytes = strcspn(text, BLANKS);
+    const char *rest = text + word_bytes + strspn(text + word_bytes, BLANKS);
 
     pacer_catch_up(live->pacer);
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (strlen(words[i].word) == bytes && strncmp(line + start, words[i].word, bytes) == 0 &&
-            line[start + bytes + strspn(line + start + bytes, " \t\r")] == '\0')
-            return words[i].answer(live, answer);
+        if (strlen(words[i].word) == word_bytes && strncmp(text, words[i].word, word_bytes) == 0 &&
+            (rest[0] == '\0' || words[i].takes_rest))
+            return words[i].answer(live, rest, answer);
+    if (text[0] == '\0') {
+        fputs("error: nothing was said\n  = help: 'help' tells what can be\n", answer);
+        return EXIT_FILE;
+    }
     return live_steps_type(live->steps, line, answer);
 }
 
@@ -398,7 +431,7 @@ static void print_places(const struct live *live)
 
 static void run(struct live *live)
 {
-    static const int signals[] = {SIGINT, SIGTERM};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     ev_signal watchers[ARRAY_SIZE(signals)];
 
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {

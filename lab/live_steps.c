@@ -9,7 +9,12 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
 
 /* One step: waiting for its moment, or with a layer that lasts. */
 struct entry {
@@ -19,9 +24,11 @@ struct entry {
     struct file_set files; /* and the text that it came from */
     bool is_typed;
     struct fault_layer *layer; /* NULL: not begun, or over */
+    uint64_t number;           /* of the layers begun so far: what 'undo' calls it */
     int64_t begun_at_ns;
     struct timer begin_timer;
     struct timer end_timer; /* 'for:' */
+    struct entry *prev;
     struct entry *next;
 };
 
@@ -31,40 +38,44 @@ struct live_steps {
     struct clock *clock;             /* borrowed */
     struct live_steps_user *user;    /* borrowed */
     struct faults *faults;
-    struct entry *first;             /* owned, in no order that matters */
+    struct entry *first; /* owned; in the order in which they were armed or typed */
+    uint64_t layers_begun;
     const struct scenario *scenario; /* that is played; borrowed */
     struct event_steps_user event_user;
     struct event_steps *waiting; /* owned; NULL: no step waits for an event */
 };
 
+#define TEXT_BYTES 512
+
 static void tell(struct live_steps *steps, const struct step *step, bool is_undone)
 {
-    char part[PART_NAME_BYTES];
-    char text[PART_NAME_BYTES + 128];
+    char step_text[TEXT_BYTES];
+    char text[TEXT_BYTES + 16];
 
-    snprintf(text, sizeof(text), "%s: %s%s", verb_row(step->verb)->word,
-             topology_part_name(steps->topology, step->part, part), is_undone ? " undone" : "");
+    step_write_text(steps->topology, step, step_text, sizeof(step_text));
+    snprintf(text, sizeof(text), "%s%s", step_text, is_undone ? " undone" : "");
     steps->user->on_step(steps->user, clock_now_ns(steps->clock), text);
 }
 
 /* Entries. */
 
+static void on_begin(struct timer *timer);
+static void on_end(struct timer *timer);
+
 static struct entry *entry_new(struct live_steps *steps)
 {
     struct entry *entry = mem_new(sizeof(*entry));
 
-    *entry = (struct entry){.steps = steps, .next = steps->first};
-    steps->first = entry;
+    *entry = (struct entry){.steps = steps};
+    timer_init(&entry->begin_timer, on_begin);
+    timer_init(&entry->end_timer, on_end);
+    DL_APPEND(steps->first, entry);
     return entry;
 }
 
 static void entry_free(struct entry *entry)
 {
-    struct entry **place = &entry->steps->first;
-
-    while (*place != entry)
-        place = &(*place)->next;
-    *place = entry->next;
+    DL_DELETE(entry->steps->first, entry);
     clock_cancel(entry->steps->clock, &entry->begin_timer);
     clock_cancel(entry->steps->clock, &entry->end_timer);
     if (entry->is_typed) {
@@ -84,18 +95,29 @@ static struct entry *entry_of(struct live_steps *steps, const struct fault_layer
     return entry;
 }
 
+/* The entry is gone afterwards if nothing of it lasts. */
 static void begin(struct entry *entry)
 {
-    entry->begun_at_ns = clock_now_ns(entry->steps->clock);
-    entry->layer = faults_begin(entry->steps->faults, entry->step);
-    tell(entry->steps, entry->step, false);
+    struct live_steps *steps = entry->steps;
+
+    entry->begun_at_ns = clock_now_ns(steps->clock);
+    entry->layer = faults_begin(steps->faults, entry->step);
+    tell(steps, entry->step, false);
+    if (!entry->layer) {
+        entry_free(entry);
+        return;
+    }
+    entry->number = ++steps->layers_begun;
+    if (entry->step->for_ns > 0)
+        clock_arm(steps->clock, &entry->end_timer,
+                  time_after(entry->begun_at_ns, entry->step->for_ns));
 }
 
 static void end(struct entry *entry)
 {
     faults_end(entry->steps->faults, entry->layer);
-    entry->layer = NULL;
     tell(entry->steps, entry->step, true);
+    entry_free(entry);
 }
 
 /* The layer that an undoing step takes away; false: there is none. */
@@ -105,10 +127,7 @@ static bool undo(struct live_steps *steps, const struct step *step)
 
     if (!layer)
         return false;
-    struct entry *entry = entry_of(steps, layer);
-
-    end(entry);
-    entry_free(entry);
+    end(entry_of(steps, layer));
     return true;
 }
 
@@ -131,18 +150,11 @@ static void on_begin(struct timer *timer)
         return;
     }
     begin(entry);
-    if (!entry->layer)
-        entry_free(entry);
-    else if (entry->step->for_ns > 0)
-        clock_arm(entry->steps->clock, &entry->end_timer, time_after(now_ns, entry->step->for_ns));
 }
 
 static void on_end(struct timer *timer)
 {
-    struct entry *entry = CONTAINER_OF(timer, struct entry, end_timer);
-
-    end(entry);
-    entry_free(entry);
+    end(CONTAINER_OF(timer, struct entry, end_timer));
 }
 
 static void arm_step(struct live_steps *steps, const struct step *step, int64_t at_ns)
@@ -150,8 +162,6 @@ static void arm_step(struct live_steps *steps, const struct step *step, int64_t 
     struct entry *entry = entry_new(steps);
 
     entry->step = step;
-    timer_init(&entry->begin_timer, on_begin);
-    timer_init(&entry->end_timer, on_end);
     clock_arm(steps->clock, &entry->begin_timer, at_ns);
 }
 
@@ -214,8 +224,6 @@ static int do_typed(struct entry *entry, FILE *answer)
         return is_undone ? EXIT_MET : EXIT_NOT_MET;
     }
     begin(entry);
-    if (!entry->layer)
-        entry_free(entry);
     return EXIT_MET;
 }
 
@@ -240,22 +248,73 @@ int live_steps_type(struct live_steps *steps, const char *line, FILE *answer)
     return do_typed(entry, answer);
 }
 
+/* Layers by number. */
+
+static struct entry *next_layer(struct entry *entry, uint64_t above)
+{
+    struct entry *found = NULL;
+
+    for (; entry; entry = entry->next)
+        if (entry->layer && entry->number > above && (!found || entry->number < found->number))
+            found = entry;
+    return found;
+}
+
+static struct entry *newest_layer(struct entry *entry)
+{
+    struct entry *found = NULL;
+
+    for (; entry; entry = entry->next)
+        if (entry->layer && (!found || entry->number > found->number))
+            found = entry;
+    return found;
+}
+
+int live_steps_undo(struct live_steps *steps, const char *which, FILE *answer)
+{
+    static const char help[] = "'faults' lists what is broken at this moment, with numbers; "
+                               "'undo' alone takes away the newest, 'undo all' everything";
+    struct entry *entry = newest_layer(steps->first);
+    char *end_of_number;
+
+    if (strcmp(which, "all") == 0) {
+        for (; entry; entry = newest_layer(steps->first))
+            end(entry);
+        return EXIT_MET;
+    }
+    if (which[0] != '\0') {
+        errno = 0;
+        unsigned long long number = strtoull(which, &end_of_number, 10);
+
+        if (which[0] < '0' || which[0] > '9' || *end_of_number != '\0' || errno != 0) {
+            fprintf(answer, "error: '%.40s' is no number of a fault\n  = help: %s\n", which, help);
+            return EXIT_FILE;
+        }
+        entry = number > 0 ? next_layer(steps->first, number - 1) : NULL;
+        if (entry && entry->number != number)
+            entry = NULL;
+    }
+    if (!entry) {
+        fprintf(answer, "error: there is nothing to undo\n  = help: %s\n", help);
+        return EXIT_NOT_MET;
+    }
+    end(entry);
+    return EXIT_MET;
+}
+
 void live_steps_list(const struct live_steps *steps, FILE *to)
 {
-    char part[PART_NAME_BYTES];
+    struct entry *entry = next_layer(steps->first, 0);
+    char text[TEXT_BYTES];
     char when[FORMAT_BYTES];
-    unsigned count = 0;
 
-    for (const struct entry *entry = steps->first; entry; entry = entry->next) {
-        if (!entry->layer)
-            continue;
-        count++;
-        fprintf(to, "%s  %s: %s\n", format_instant(entry->begun_at_ns, 10, when),
-                verb_row(entry->step->verb)->word,
-                topology_part_name(steps->topology, entry->step->part, part));
-    }
-    if (count == 0)
+    if (!entry)
         fputs("nothing is broken\n", to);
+    for (; entry; entry = next_layer(steps->first, entry->number)) {
+        step_write_text(steps->topology, entry->step, text, sizeof(text));
+        fprintf(to, "%4" PRIu64 "  %s  %s\n", entry->number,
+                format_instant(entry->begun_at_ns, 10, when), text);
+    }
 }
 
 struct live_steps *live_steps_new(const struct topology *topology, struct world *world,

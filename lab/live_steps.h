@@ -1,6 +1,7 @@
 /* The steps of a running world: those of a scenario at their moments, and those that are typed.
  *
- * A step that was typed lives as long as its layer; 'for:' is a scenario's alone. A real host or
+ * What is broken has a number, since most faults have no verb that undoes them, and several of one
+ * kind may be there at a time. A step that was typed lives as long as its layer. A real host or
  * array cannot be switched off by us, but its cables and NICs can.
  */
 #pragma once
@@ -29,5 +30,8 @@ struct event_steps *live_steps_play(struct live_steps *steps, const struct scena
 /* Does what 'line' says, now. What is wrong with it goes to 'answer', as in a file. Returns the
  * exit code. */
 int live_steps_type(struct live_steps *steps, const char *line, FILE *answer);
-/* What is broken at this moment. */
+/* Undoes the fault of this number, "all" of them, or the newest if 'which' is empty. Answers and
+ * returns as live_steps_type(). */
+int live_steps_undo(struct live_steps *steps, const char *which, FILE *answer);
+/* What is broken at this moment, with numbers, oldest first. */
 void live_steps_list(const struct live_steps *steps, FILE *to);

@@ -121,7 +121,7 @@ static bool find_part(const struct topology *topology, const struct node *node, 
 
 /* ---- Arguments ---- */
 
-static const char *argument_word(enum step_argument argument)
+const char *step_argument_word(enum step_argument argument)
 {
     static const char *const words[] = {
 #define X(name, word, about) [name] = (word),
@@ -359,7 +359,7 @@ static void read_argument(const struct topology *topology, enum step_argument ar
                           const struct node *node, struct step *step, struct errors *errors)
 {
     struct step_arguments *to = &step->arguments;
-    const char *word = argument_word(argument);
+    const char *word = step_argument_word(argument);
     int64_t value = 0;
     int choice = 0;
 
@@ -443,7 +443,7 @@ static void refuse_argument(const struct node *node, enum verb verb, struct erro
     for (enum step_argument i = 0; i < ARG_COUNT; i++)
         if (verb_row(verb)->arguments & ARG_BIT(i))
             used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? ", " : "",
-                                     argument_word(i));
+                                     step_argument_word(i));
 
     struct error *error = node_key_error(errors, node, "'%s' is no argument of '%s'",
                                          node->key->text, verb_row(verb)->word);
@@ -484,11 +484,11 @@ static bool has_all(const struct node *place, const struct step *step, struct er
         if (!(row->needs & ~step->arguments.given & ARG_BIT(i)))
             continue;
         struct error *error =
-            node_key_error(errors, place, "'%s' lacks '%s'", row->word, argument_word(i));
+            node_key_error(errors, place, "'%s' lacks '%s'", row->word, step_argument_word(i));
         if (step->verb == VERB_CHANGE)
             error_help(error, "write 'change: {what: switches.switch-2.mtu, to: 1500}'");
         else
-            error_help(error, "write '%s: {part: ..., %s: ...}'", row->word, argument_word(i));
+            error_help(error, "write '%s: {part: ..., %s: ...}'", row->word, step_argument_word(i));
         return false;
     }
     return true;

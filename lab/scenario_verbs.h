@@ -11,5 +11,8 @@
 void scenario_read_verb(const struct topology *topology, const struct node *map,
                         const struct step_file *file, struct step *step, struct errors *errors);
 
+/* "rate" */
+const char *step_argument_word(enum step_argument argument);
+
 /* Are all keys of a step known? If not, the wrong one was meant as what seems to be missing. */
 bool scenario_knows_keys(const struct node *map);

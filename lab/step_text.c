@@ -55,6 +55,36 @@ bool step_read_text(const struct topology *topology, const char *text, struct fi
     return false;
 }
 
+void step_write_text(const struct topology *topology, const struct step *step, char *text,
+                     size_t text_bytes)
+{
+    char buffer[PART_NAME_BYTES];
+    const char *const *arguments = (const char *const *)step->arguments.text;
+    const char *object = step->verb == VERB_CHANGE
+                             ? arguments[ARG_WHAT]
+                             : topology_part_name(topology, step->part, buffer);
+    FILE *to = fmemopen(text, text_bytes, "w");
+    bool is_map = step->verb == VERB_CHANGE;
+
+    text[0] = '\0';
+    if (!to)
+        return;
+    for (size_t i = 0; i < ARG_COUNT; i++)
+        is_map = is_map || arguments[i];
+    fprintf(to, "%s: %s%s", verb_row(step->verb)->word,
+            !is_map                     ? ""
+            : step->verb == VERB_CHANGE ? "{what: "
+                                        : "{part: ",
+            object);
+    for (enum step_argument i = 0; i < ARG_COUNT; i++)
+        if (arguments[i] && i != ARG_WHAT)
+            fprintf(to, ", %s: %s", step_argument_word(i), arguments[i]);
+    if (is_map)
+        fputc('}', to);
+    fclose(to);
+    text[text_bytes - 1] = '\0';
+}
+
 void step_fini(struct step *step)
 {
     for (size_t i = 0; i < ARG_COUNT; i++) {

@@ -19,5 +19,9 @@
 bool step_read_text(const struct topology *topology, const char *text, struct file_set *files,
                     struct step *ret_step, struct errors *errors);
 
+/* The step as one types it, cut to 'text_bytes'. */
+void step_write_text(const struct topology *topology, const struct step *step, char *text,
+                     size_t text_bytes);
+
 /* Frees what a step owns. */
 void step_fini(struct step *step);

@@ -350,6 +350,18 @@ bool world_is_stopped(const struct world *w)
     return true;
 }
 
+bool world_has_logged_out(const struct world *w)
+{
+    for (uint32_t i = 0; i < w->topology->host_count; i++)
+        if (w->hosts[i] && (!world_host_is_stopped(w->hosts[i]) ||
+                            stack_stream_count(world_host_stack(w->hosts[i])) > 0))
+            return false;
+    for (uint32_t i = 0; i < w->topology->array_count; i++)
+        if (w->arrays[i] && world_array_sessions(w->arrays[i]) > 0)
+            return false;
+    return true;
+}
+
 /* Parts. */
 
 bool world_is_real(const struct world *w, struct part_ref box)

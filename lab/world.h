@@ -39,9 +39,11 @@ void world_free(struct world *world);
 /* Boots everything at the time that it is now. */
 void world_start(struct world *world);
 
-/* The loads stop, hosts log out. Ended when world_is_stopped(). */
+/* The loads stop, hosts log out. Ended when world_is_stopped(): no connection is left, in TIME-WAIT
+ * neither. Who cannot wait for so long asks whether hosts and arrays are rid of each other. */
 void world_stop(struct world *world);
 bool world_is_stopped(const struct world *world);
+bool world_has_logged_out(const struct world *world);
 
 /* Nothing above the NICs of this host, array, or array of a disk is simulated. */
 bool world_is_real(const struct world *world, struct part_ref box);

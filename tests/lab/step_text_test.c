@@ -332,10 +332,50 @@ static void a_setting_of_several_parts_is_a_part_of_none(void **state)
     forget(&typed);
 }
 
+static struct written {
+    const char *name; /* the line */
+    const char *text; /* as it is told again */
+} written[] = {
+    {"power-off: switch-1", "power-off: switch-1"},
+    {"power-off: {part: switch-1}", "power-off: switch-1"},
+    {"  { lose : {rate: 1%,part: 'hv1-1'}, for: 3 s } # so", "lose: {part: hv1-1, rate: 1%}"},
+    {"lose: {part: switch-1.8, every: 4, burst: 2, direction: to-san1}",
+     "lose: {part: switch-1.8, direction: to-san1, burst: 2, every: 4}"},
+    {"change: {what: switches.*.mtu, to: 1500}", "change: {what: switches.*.mtu, to: 1500}"},
+    {"slow: {part: san1.store, by: 2 x}", "slow: {part: san1.store, by: 2 x}"},
+    {"drop-session: {part: san1, of: hv1}", "drop-session: {part: san1, of: hv1}"},
+};
+
+/* And reads as the same step, wherever it is cut. */
+static void is_told_as_it_was_typed(void **state)
+{
+    const struct written *row = *state;
+    struct typed typed;
+    struct typed again;
+    char text[128];
+    char cut[16];
+
+    assert_true(type(&typed, row->name));
+    const struct topology *topology = typed.set->scenarios[0]->topology;
+
+    step_write_text(topology, &typed.step, text, sizeof(text));
+    assert_string_equal(text, row->text);
+    assert_true(type(&again, text));
+    assert_int_equal(again.step.verb, typed.step.verb);
+    assert_int_equal(again.step.part.index, typed.step.part.index);
+    assert_int_equal(again.step.arguments.given, typed.step.arguments.given);
+    step_write_text(topology, &typed.step, cut, sizeof(cut));
+    assert_int_equal(strlen(cut), sizeof(cut) - 1);
+    assert_memory_equal(cut, row->text, sizeof(cut) - 1);
+    forget(&again);
+    forget(&typed);
+}
+
 int main(void)
 {
     TEST_ROWS(refused, is_refused);
     TEST(means_what_it_says);
     TEST(a_setting_of_several_parts_is_a_part_of_none);
+    TEST_ROWS(written, is_told_as_it_was_typed);
     return TEST_RUN("lab.step_text");
 }

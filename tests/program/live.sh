@@ -134,16 +134,78 @@ expect 0 "$ISCSILAB" ctl "$work/ctl" "power-off: switch-1"
 expect 0 "$ISCSILAB" ctl "$work/ctl" "lose: {part: kvm2-2, rate: 1 %}"
 expect 0 "$ISCSILAB" ctl "$work/ctl" faults
 says "$work/out" "power-off: switch-1"
-says "$work/out" "lose: kvm2-2"
+says "$work/out" "lose: {part: kvm2-2, rate: 1 %}"
 expect 3 "$ISCSILAB" ctl "$work/ctl" "power-off: switch-9"
 says "$work/err" "switch-9"
-expect 0 "$ISCSILAB" ctl "$work/ctl" quit
+expect 3 "$ISCSILAB" ctl "$work/ctl" ""
+says "$work/err" "nothing was said"
+
+# One by one: by number, the newest, after a time, all; each once.
+ctl() { "$ISCSILAB" ctl "$work/ctl" "$1"; }
+faults() { # NUMBER...: these are there, and no others
+    expect 0 ctl faults
+    local there
+    there=$(awk '$1 ~ /^[0-9]+$/ {printf "%s ", $1}' "$work/out")
+    [ "$there" = "${*:+$* }" ] || fail "faults '$there' instead of '$*': $(cat "$work/out")"
+}
+expect 0 ctl "change: {what: switches.*.mtu, to: 1500}"
+expect 0 ctl "slow: {part: san1, by: 2 x}"
+faults 1 2 3 4
+says "$work/out" "change: {what: switches.*.mtu, to: 1500}"
+expect 0 ctl "undo 2"
+faults 1 3 4
+expect 1 ctl "undo 2"
+says "$work/err" "nothing to undo"
+expect 0 ctl "undo"
+faults 1 3
+expect 0 ctl "power-on: switch-1"
+faults 3
+for line in "undo 0" "undo 5" "undo 18446744073709551615"; do expect 1 ctl "$line"; done
+for line in "undo x" "undo -3" "undo 3 4" "undo 99999999999999999999"; do
+    expect 3 ctl "$line"
+    says "$work/err" "no number"
+done
+faults 3
+expect 0 ctl "{pull: kvm2-1, for: 100 ms}"
+expect 0 ctl "{lose: kvm2-2, for: 20 s}"
+for _ in $(seq 100); do grep -qF 'pull: kvm2-1 undone' "$work/live" && break || sleep 0.05; done
+faults 3 6
+expect 0 ctl "undo all"
+faults
+expect 1 ctl "undo"
+expect 0 ctl "reboot: switch-2" # a moment: nothing is left of it
+faults
+
+# Hosts log out, which takes no time, and it ends; as well when its terminal goes.
+ends_at_once() { # FILE with its output
+    local began code=0
+    began=$(date +%s%N)
+    "${@:2}"
+    wait "$live_pid" || code=$?
+    [ "$code" -eq 0 ] || {
+        cat "$1" >&2
+        fail "live ended with exit code $code"
+    }
+    [ $((($(date +%s%N) - began) / 1000000)) -lt 2000 ] || fail "the end took seconds"
+    checks=$((checks + 1))
+}
+expect 0 ctl quit
 code=0
 wait "$live_pid" || code=$?
 [ "$code" -eq 0 ] || {
     cat "$work/live" >&2
     fail "live ended with exit code $code"
 }
-says "$work/live" "power-off: switch-1"
+says "$work/live" "lose: {part: kvm2-2, rate: 1 %} undone"
 [ ! -e "$work/nic" ] || fail "the guest's socket is still there"
+
+for signal in TERM HUP; do
+    "$ISCSILAB" live "$topology" --ctl "$work/ctl" --pcap "$work/pcap" >"$work/live" 2>&1 </dev/null &
+    live_pid=$!
+    for _ in $(seq 100); do grep -q 'kvm2.iscsi2.*active' "$work/live" && break || sleep 0.05; done
+    ends_at_once "$work/live" kill -"$signal" "$live_pid"
+    [ ! -e "$work/ctl" ] || fail "the control socket is still there"
+    [ -s "$work/pcap/linux-two-switch.pcapng" ] || fail "no capture after SIG$signal"
+    rm -r "$work/pcap"
+done
 done_with live
