@@ -267,6 +267,10 @@ static struct row {
     {"pull: hv1-1", NOBODY, DROPS("hv1.iscsi1", DROP_NO_CARRIER), .inverse = "plug-in: hv1-1"},
     {"pull: {part: hv1-1, direction: to-switch-1}", NOBODY, DROPS("hv1.iscsi1", DROP_NO_CARRIER),
      .inverse = "plug-in: hv1-1"},
+    {"pull: {part: hv1-1, direction: to-hv1}", NOBODY, DROPS("hv1.iscsi1", DROP_NO_CARRIER),
+     .inverse = "plug-in: hv1-1"},
+    {"disable: san1.port-a", NOBODY, DROPS("switch-1", NONE), /* flooded, and not kvm-1's */
+     .inverse = "enable: san1.port-a"},
     {"disable: hv1.iscsi1", NOBODY, DROPS("hv1.iscsi1", DROP_NO_CARRIER),
      .inverse = "enable: hv1.iscsi1"},
     {"disable: switch-1.1", NOBODY, DROPS("hv1.iscsi1", DROP_NO_CARRIER),
@@ -295,6 +299,16 @@ static struct row {
     {"freeze: hv1.iscsi1", NOBODY, DROPS("hv1.iscsi1", DROP_FROZEN), .inverse = "thaw: hv1.iscsi1"},
     {"freeze: {part: hv1.iscsi1, direction: to-hv1}", UNHEARD, DROPS("hv1.iscsi1", DROP_FROZEN),
      .inverse = "thaw: hv1.iscsi1"},
+    {"freeze: {part: hv1.iscsi1, direction: to-switch-1}", NOBODY, DROPS("hv1.iscsi1", DROP_FROZEN),
+     .inverse = "thaw: hv1.iscsi1"},
+    {"freeze: {part: switch-1.8, direction: to-san1}", NOBODY, DROPS("switch-1.8", DROP_FROZEN),
+     .inverse = "thaw: switch-1.8"},
+    {"freeze: {part: hv1, direction: to-switch-1}", NOBODY, DROPS("hv1.iscsi1", DROP_FROZEN),
+     .inverse = "thaw: hv1"},
+    {"freeze: {part: san1, direction: to-san1}", NOBODY, DROPS("san1.port-a", DROP_FROZEN),
+     .inverse = "thaw: san1"},
+    {"freeze: {part: switch-1, direction: to-san1}", NOBODY, DROPS("switch-1.8", DROP_FROZEN),
+     .inverse = "thaw: switch-1"},
     {"freeze: switch-1.8", NOBODY, DROPS("switch-1.8", DROP_FROZEN), .inverse = "thaw: switch-1.8"},
     {"freeze: {part: switch-1.8, direction: to-switch-1}", UNHEARD,
      DROPS("switch-1.8", DROP_FROZEN), .inverse = "thaw: switch-1.8"},
@@ -342,6 +356,11 @@ static struct row {
     {"lose: {part: hv1.iscsi1, every: 4, direction: to-switch-1}", SOME(180, 304),
      DROPS("hv1.iscsi1", DROP_LOSS)},
 
+    {"lose: {part: san1.port-a, every: 4, direction: to-switch-1}", .arrived = {PINGS, PINGS},
+     .answered = {180, 304}, DROPS("san1.port-a", DROP_LOSS)},
+    {"lose: {part: switch-1.8, rate: 50 %, direction: to-san1}", SOME(60, 240),
+     DROPS("switch-1.8", DROP_LOSS)},
+
     /* Damage. */
     {"corrupt: {part: hv1-1, rate: 20 %, direction: to-switch-1}", SOME(200, 370),
      DROPS("hv1.iscsi1", DROP_CORRUPT)},
@@ -354,6 +373,10 @@ static struct row {
     {"corrupt: {part: switch-1, rate: 20 %, direction: to-san1}", SOME(200, 370),
      DROPS("switch-1.8", DROP_CORRUPT)},
 
+    {"corrupt: {part: switch-1, rate: 20 %, seen-by: checksum}", .arrived = {200, PINGS},
+     .answered = {80, 340}, DROPS("san1.port-a", DROP_BAD_CHECKSUM)},
+    {"corrupt: {part: switch-1, rate: 20 %, seen-by: nobody}", EVERYBODY, DROPS("switch-1", NONE)},
+
     /* Copies, order and time. */
     {"duplicate: {part: hv1-1, rate: 20 %, direction: to-switch-1}", EVERYBODY,
      .doubled = {30, 200}, DROPS("hv1.iscsi1", NONE)},
@@ -363,6 +386,14 @@ static struct row {
      .extra = {US(3500), US(7000)}, DROPS("hv1-1", NONE)},
     {"reorder: {part: switch-1, rate: 20 %, by: 3500 us}", EVERYBODY, .overtaken = {30, 300},
      .extra = {US(3500), US(7000)}, DROPS("switch-1", NONE)},
+    {"duplicate: {part: switch-1, rate: 20 %, direction: to-hv1}", EVERYBODY,
+     DROPS("switch-1", NONE)},
+    {"reorder: {part: switch-1, rate: 20 %, by: 3500 us, direction: to-san1}", EVERYBODY,
+     .overtaken = {30, 300}, .extra = {US(3500), US(7000)}, DROPS("switch-1", NONE)},
+    {"reorder: {part: hv1-1, rate: 20 %, by: 3500 us, direction: to-hv1}", EVERYBODY,
+     DROPS("hv1-1", NONE)},
+    {"delay: {part: hv1-1, by: 3 ms, jitter: 1 ms, direction: to-switch-1}", EVERYBODY,
+     .extra = {MS(3), MS(8)}, DROPS("hv1-1", NONE)},
     {"delay: {part: hv1-1, by: 3 ms, direction: to-switch-1}", EVERYBODY, .extra = {MS(3), MS(6)},
      DROPS("hv1-1", NONE)},
     {"delay: {part: hv1-1, by: 3 ms, direction: to-hv1}", EVERYBODY, DROPS("hv1-1", NONE)},
@@ -375,6 +406,10 @@ static struct row {
      .extra = {US(842), US(843)}, DROPS("hv1.iscsi1", NONE)},
     {"throttle: {part: switch-1.8, to: 10 Mbit/s, direction: to-san1}", EVERYBODY,
      .extra = {US(842), US(843)}, DROPS("switch-1.8", NONE)},
+    {"throttle: {part: hv1.iscsi1, to: 10 Mbit/s, direction: to-switch-1}", EVERYBODY,
+     .extra = {US(842), US(843)}, DROPS("hv1.iscsi1", NONE)},
+    {"throttle: {part: hv1.iscsi1, to: 10 Mbit/s, direction: to-hv1}", EVERYBODY,
+     DROPS("hv1.iscsi1", NONE)},
     {"throttle: {part: san1.port-a, to: 10 Mbit/s}", EVERYBODY, .extra = {US(842), US(843)},
      DROPS("switch-1.8", NONE)},
 
@@ -459,6 +494,150 @@ static void has_its_effect_and_its_undo(void **state)
     (void)look(san);
     assert_no_effect(san, before_ns);
     step_fini(&step);
+    stop(san);
+    free(san);
+}
+
+/* ---- Settings that are felt when something else happens ---- */
+
+static struct setting_row {
+    const char *name;
+    const char *trouble;    /* in which the setting shows, begun before the requests; */
+    bool trouble_is_over;   /* and ended before them, too */
+    const char *memory;     /* of switch-1, in the topology; NULL: the usual */
+    struct range untouched; /* requests that arrive without the change, */
+    struct range arrived;   /* and with it, once or twice */
+    const char *where;
+    enum drop_reason reason;
+} setting_rows[] = {
+    {"change: {what: switches.switch-1.port-forwarding-delay, to: 200 ms}", "pull: san-1", true,
+     NULL, .untouched = {PINGS, PINGS}, .arrived = {199, 201}, DROPS("switch-1.8", NONE)},
+    {"change: {what: switches.*.link-debounce, to: 200 ms}", "pull: san-1", true, NULL,
+     .untouched = {PINGS, PINGS}, .arrived = {199, 201}, DROPS("switch-1.8", NONE)},
+    /* 1.69 ms for each frame of 1.04 KB, and one each 1 ms: 0.4 bytes more per byte that came */
+    {"change: {what: switches.switch-1.port-buffer, to: 16 KiB}",
+     "throttle: {part: switch-1.8, to: 5 Mbit/s, direction: to-san1}", false, NULL,
+     .untouched = {PINGS, PINGS}, .arrived = {240, 270}, DROPS("switch-1.8", DROP_QUEUE_FULL)},
+    {"change: {what: switches.switch-1.shared-buffer, to: 64 KiB}",
+     "throttle: {part: switch-1.8, to: 5 Mbit/s, direction: to-san1}", false,
+     "shared-buffer: 4 MiB, buffer-alpha: 1", .untouched = {PINGS, PINGS}, .arrived = {240, 290},
+     DROPS("switch-1.8", DROP_BUFFER_FULL)},
+};
+
+/* How many requests arrive in the row's trouble. */
+static uint32_t arrive_in_trouble(struct san *san, const struct setting_row *row,
+                                  const struct step *trouble)
+{
+    struct fault_layer *layer = faults_begin(san->faults, trouble);
+
+    if (row->trouble_is_over) {
+        run_on(san, SECONDS(1));
+        faults_end(san->faults, layer);
+    }
+    uint32_t arrived = look(san)->arrived;
+
+    if (!row->trouble_is_over)
+        faults_end(san->faults, layer);
+    return arrived;
+}
+
+static uint64_t trouble_drops(struct san *san, const struct setting_row *row)
+{
+    return row->reason == NONE ? 0
+                               : fabric_dropped(world_fabric(san->world), row->where, row->reason);
+}
+
+static void shows_in_trouble_until_undone(void **state)
+{
+    const struct setting_row *row = *state;
+    struct san *san = mem_new(sizeof(*san));
+    struct step trouble;
+    struct step step;
+    char with[128];
+
+    snprintf(with, sizeof(with), "  switch-1: {%s%sports", row->memory ? row->memory : "",
+             row->memory ? ", " : "");
+    start_with(san, idle_scenario, "  switch-1: {ports", with);
+    read_step(san, row->name, &step);
+    read_step(san, row->trouble, &trouble);
+    assert_int_equal(look(san)->arrived, PINGS);
+    uint64_t before = trouble_drops(san, row);
+
+    assert_in_range(arrive_in_trouble(san, row, &trouble), row->untouched.least,
+                    row->untouched.most);
+    assert_int_equal(trouble_drops(san, row), before);
+    struct fault_layer *older = faults_begin(san->faults, &step);
+
+    assert_in_range(arrive_in_trouble(san, row, &trouble), row->arrived.least, row->arrived.most);
+    assert_int_equal(trouble_drops(san, row) > before, row->reason != NONE);
+    struct fault_layer *newer = faults_begin(san->faults, &step);
+
+    faults_end(san->faults, older);
+    assert_in_range(arrive_in_trouble(san, row, &trouble), row->arrived.least, row->arrived.most);
+    faults_end(san->faults, newer);
+    before = trouble_drops(san, row);
+    assert_in_range(arrive_in_trouble(san, row, &trouble), row->untouched.least,
+                    row->untouched.most);
+    assert_int_equal(trouble_drops(san, row), before);
+    step_fini(&step);
+    step_fini(&trouble);
+    stop(san);
+    free(san);
+}
+
+/* A switch that forgets within a second floods the first request after each pause. */
+static void a_changed_age_forgets_sooner_until_undone(void **state)
+{
+    struct san *san = mem_new(sizeof(*san));
+    struct step step;
+    (void)state;
+
+    start(san, idle_scenario);
+    read_step(san, "change: {what: switches.switch-1.mac-age, to: 1 s}", &step);
+    const struct sw *sw = world_switch(san->world, 0);
+
+    (void)look(san);
+    uint64_t flooded = switch_flooded_unknown(sw);
+
+    assert_int_equal(look(san)->answered, PINGS);
+    assert_int_equal(switch_flooded_unknown(sw), flooded);
+    struct fault_layer *layer = faults_begin(san->faults, &step);
+
+    assert_int_equal(look(san)->answered, PINGS);
+    assert_int_equal(switch_flooded_unknown(sw), flooded + 1);
+    faults_end(san->faults, layer);
+    assert_int_equal(look(san)->answered, PINGS);
+    assert_int_equal(switch_flooded_unknown(sw), flooded + 1);
+    step_fini(&step);
+    stop(san);
+    free(san);
+}
+
+/* The newest change that is still there decides, whichever ends first; then the topology. */
+static void the_newest_change_of_a_setting_decides(void **state)
+{
+    struct san *san = mem_new(sizeof(*san));
+    struct step small;
+    struct step large;
+    (void)state;
+
+    start(san, idle_scenario);
+    read_step(san, "change: {what: switches.switch-1.mtu, to: 1000}", &small);
+    read_step(san, "change: {what: switches.*.mtu, to: 2000}", &large);
+    for (unsigned older_ends_first = 0; older_ends_first < 2; older_ends_first++) {
+        struct fault_layer *older = faults_begin(san->faults, &small);
+
+        assert_int_equal(look(san)->arrived, 0);
+        struct fault_layer *newer = faults_begin(san->faults, &large);
+
+        assert_int_equal(look(san)->arrived, PINGS);
+        faults_end(san->faults, older_ends_first ? older : newer);
+        assert_int_equal(look(san)->arrived, older_ends_first ? PINGS : 0);
+        faults_end(san->faults, older_ends_first ? newer : older);
+        assert_int_equal(look(san)->arrived, PINGS);
+    }
+    step_fini(&small);
+    step_fini(&large);
     stop(san);
     free(san);
 }
@@ -564,6 +743,8 @@ static struct media_row {
     {"slow: {part: san1, by: 10 x}", US(1340), US(15000), {0, 0}},
     {"slow: {part: san1.store, by: 5 ms}", US(4990), US(10010), {0, 0}},
     {"slow: {part: san1.own, by: 5 ms}", 0, US(3), {0, 0}},
+    {"change: {what: arrays.san1.media.read-time, to: 5 ms}", US(4840), US(4860), {0, 0}},
+    {"change: {what: arrays.*.media.write-time, to: 5 ms}", -US(3), US(3), {0, 0}},
     {"fail-media: san1.store", -MS(1), MS(1), {80, 120}},
     {"fail-media: {part: san1.store, sense: read-error, area: 0-2047}", -MS(1), MS(1), {80, 120}},
     {"fail-media: {part: san1.store, sense: write-error}", -US(3), US(3), {0, 0}},
@@ -706,6 +887,9 @@ int main(void)
 {
     TEST_ROWS(rows, has_its_effect_and_its_undo);
     TEST_ROWS(reboots, is_gone_until_it_has_booted);
+    TEST_ROWS(setting_rows, shows_in_trouble_until_undone);
+    TEST(a_changed_age_forgets_sooner_until_undone);
+    TEST(the_newest_change_of_a_setting_decides);
     TEST(a_nic_that_floods_pause_hears_nothing);
     TEST(a_flushed_switch_floods_until_it_has_learned_again);
     TEST_ROWS(media_rows, is_felt_by_the_workload_until_undone);
