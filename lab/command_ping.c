@@ -124,6 +124,8 @@ static int find_nic(const struct topology *topology, const char *name, uint32_t 
 
     if (!topology_find(topology, name, &part) || part.kind != PART_NIC)
         return usage("there is no NIC of this name:", name);
+    if (topology->nics[part.index].prefix_bits == 0)
+        return usage("a NIC without an address neither sends nor answers a ping:", name);
     *ret_index = part.index;
     return 0;
 }

@@ -26,6 +26,8 @@ says "$work/out" "nobody answered ARP"
 expect 2 "$ISCSILAB" ping "$topology" --from hv1.iscsi1
 expect 2 "$ISCSILAB" ping "$topology" --from hv1.iscsi9 --to san1.port-a
 expect 2 "$ISCSILAB" ping "$topology" --from hv1.iscsi1 --to hv1.iscsi1
+expect 2 "$ISCSILAB" ping topologies/hyperv-vswitch.yaml --from hv1.nic1 --to san1.port-a # an uplink
+says "$work/err" "without an address"
 expect 2 ping --size 65508
 expect 2 ping --count 0
 expect 3 "$ISCSILAB" ping no-such-file.yaml --from a.b --to c.d
