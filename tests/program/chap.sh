@@ -10,18 +10,8 @@ keep_secret() { # FILE SECRET
     chmod 600 "$work/$1"
 }
 start() { # OPTION...
-    local try
-    for try in 1 2 3 4 5; do
-        port=$((20000 + (RANDOM * 7 + $$ + try) % 20000))
-        "$ISCSILAB" serve --disk data=64MiB --listen "127.0.0.1:$port" "$@" >"$work/serve" 2>&1 &
-        server=$!
-        for _ in $(seq 100); do
-            grep -q 'listens on' "$work/serve" && break 2
-            kill -0 "$server" 2>/dev/null || break
-            sleep 0.05
-        done
-    done
-    kill -0 "$server" 2>/dev/null || fail "serve did not start: $(cat "$work/serve")"
+    start_serve "$work/serve" 1 --disk data=64MiB "$@"
+    port=$first_port
     target=$(grep -o 'iqn[^ ]*' "$work/serve" | head -1)
 }
 stop() {

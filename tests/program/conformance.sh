@@ -8,25 +8,11 @@
 servers=()
 trap 'for each in ${servers[@]+"${servers[@]}"} ${suites[@]+"${suites[@]}"}; do kill "$each" 2>/dev/null; done; rm -rf "$work"' EXIT
 
-# Ports that nobody has: the program says so if we guessed wrong, and we guess again.
 start() { # NAME
-    local try server
-    : >"$work/$1"
-    for try in 1 2 3 4 5; do
-        first=$((20000 + (RANDOM * 7 + $$ + try) % 20000))
-        "$ISCSILAB" serve --topology topologies/conformance.yaml --listen "127.0.0.1:$first" \
-            --listen "127.0.0.1:$((first + 1))" >"$work/$1" 2>&1 &
-        server=$!
-        for _ in $(seq 100); do
-            [ "$(grep -c 'listens on' "$work/$1")" -eq 2 ] && break 2
-            kill -0 "$server" 2>/dev/null || break
-            sleep 0.05
-        done
-    done
-    kill -0 "$server" 2>/dev/null || fail "serve did not start: $(cat "$work/$1")"
+    start_serve "$work/$1" 2 --topology topologies/conformance.yaml
     servers+=("$server")
 }
-url() { echo "iscsi://127.0.0.1:$((first + $1))/iqn.2026-01.lab.iscsilab:conformance/$2"; }
+url() { echo "iscsi://127.0.0.1:$((first_port + $1))/iqn.2026-01.lab.iscsilab:conformance/$2"; }
 
 start serve-1
 in_background one-portal one_portal "$(url 0 0)" iscsi-test-cu

@@ -29,5 +29,27 @@ says() {
         fail "$1 does not say '$2'"
     }
 }
+# start_serve LOG PORTS OPTION...: 'iscsilab serve' in the background on PORTS ports of the loopback
+# that nobody has, from $first_port on, as process $server. It says so if we guessed wrong, and we
+# guess again.
+start_serve() {
+    local log=$1 ports=$2 listens try port
+    shift 2
+    for try in 1 2 3 4 5; do
+        first_port=$((20000 + (RANDOM * 7 + $$ + try) % 20000))
+        listens=()
+        for port in $(seq "$first_port" $((first_port + ports - 1))); do
+            listens+=(--listen "127.0.0.1:$port")
+        done
+        "$ISCSILAB" serve "$@" "${listens[@]}" >"$log" 2>&1 &
+        server=$!
+        for _ in $(seq 100); do
+            [ "$(grep -c 'listens on' "$log")" -eq "$ports" ] && return 0
+            kill -0 "$server" 2>/dev/null || break
+            sleep 0.05
+        done
+    done
+    fail "serve did not start: $(cat "$log")"
+}
 sql() { sqlite3 "$1" "$2"; }
 done_with() { echo "$1: $checks checks passed"; }

@@ -5,19 +5,8 @@
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 truncate -s 25M "$work/disk"
-# A port that nobody has: the program says so if we guessed wrong, and we guess again.
-for try in 1 2 3 4 5; do
-    at=127.0.0.1:$((20000 + (RANDOM * 7 + $$ + try) % 20000))
-    "$ISCSILAB" serve --disk memory=25MiB --disk "file=$work/disk" --disk empty=25MiB --listen "$at" \
-        >"$work/serve.log" 2>&1 &
-    server=$!
-    for _ in $(seq 100); do
-        grep -q 'listens on' "$work/serve.log" && break 2
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.05
-    done
-done
-kill -0 "$server" 2>/dev/null || fail "serve did not start: $(cat "$work/serve.log")"
+start_serve "$work/serve.log" 1 --disk memory=25MiB --disk "file=$work/disk" --disk empty=25MiB
+at=127.0.0.1:$first_port
 load() { # EXIT-CODE OPTION...
     local code=$1
     shift
