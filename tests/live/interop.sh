@@ -109,7 +109,7 @@ says "$work/out" "Vendor:ISCSILAB"
 expect 0 in_host a iscsi-inq "iscsi://172.16.0.52/$target/0"
 expect 0 in_host a iscsi-readcapacity16 "iscsi://172.16.0.51/$target/1"
 says "$work/out" "Total size:1073741824"
-sleep 2.5
+for _ in $(seq 200); do grep -qF 'pull: kvm2-1 undone' "$work/live" && break || sleep 0.05; done
 end_live
 says "$work/live" "pull: kvm2-1"
 says "$work/live" "pull: kvm2-1 undone"
