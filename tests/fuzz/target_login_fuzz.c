@@ -10,9 +10,10 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_bytes, const uint8_t
                                  uint8_t *out, size_t max_bytes, unsigned int seed);
 
 static const uint8_t usual[] = {
-    DO_LOGIN, DO_LOGIN,  DO_LOGIN, DO_LOGIN, DO_LOGIN,      DO_LOGIN,    DO_LOGIN,     DO_LOGIN,
-    DO_OPEN,  DO_OPEN,   DO_RUN,   DO_RUN,   DO_BREAK,      DO_COMMAND,  DO_TEXT,      DO_TEXT,
-    DO_NOP,   DO_LOGOUT, DO_BYTES, DO_TASK,  DO_ANY_OPCODE, DO_OPERATOR, DO_GOOD_LOGIN};
+    DO_LOGIN,    DO_LOGIN,      DO_LOGIN, DO_LOGIN,  DO_LOGIN, DO_LOGIN, DO_LOGIN,
+    DO_LOGIN,    DO_OPEN,       DO_OPEN,  DO_RUN,    DO_RUN,   DO_BREAK, DO_COMMAND,
+    DO_TEXT,     DO_TEXT,       DO_NOP,   DO_LOGOUT, DO_BYTES, DO_TASK,  DO_ANY_OPCODE,
+    DO_OPERATOR, DO_GOOD_LOGIN, DO_PROVE, DO_PROVE,  DO_PROVE};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,6 +2,8 @@
  * a hostile initiator, in virtual time. Each step of an input (steps.h) is a PDU with its numbers
  * chosen right or wrong, or something that happens to the connection.
  *
+ * By the setup an initiator has to authenticate (CHAP), and may want proof of the target.
+ *
  * Whatever is sent, the target's own PDUs are well-formed and count right, stay within what was
  * asked for, and in the end nothing is left: no session, task, nexus, block of memory.
  */
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "iscsi/chap.h"
 #include "iscsi/crc32c.h"
 #include "iscsi/framer.h"
 #include "iscsi/scsi.h"
@@ -48,7 +51,11 @@
     X(DO_GOOD_LOGIN) /* a new connection, logged in as it should be */                             \
     X(DO_STOP_READING)                                                                             \
     X(DO_READ_ON)                                                                                  \
-    X(DO_OPERATOR) /* what an operator or a fault does */
+    X(DO_OPERATOR) /* what an operator or a fault does */                                          \
+    X(DO_PROVE)    /* the answer to the challenge that is out */
+
+/* Of setup[5]: who has to authenticate, and does the target when asked to. */
+enum setup_chap { SETUP_CHAP = 1, SETUP_DISCOVERY_CHAP = 2, SETUP_MUTUAL = 4 };
 
 enum step_action {
 #define X(name) name,
@@ -107,6 +114,11 @@ struct lane {
     bool is_out_of_step; /* a header was patched, or bytes were lost: who knows what was sent */
     char login_text[16384];
     size_t login_text_bytes;
+    bool is_challenged;
+    uint8_t chap_algorithm;
+    uint8_t chap_identifier;
+    uint8_t challenge[CHAP_BINARY_MOST];
+    size_t challenge_bytes;
 };
 
 struct rig {
@@ -119,6 +131,10 @@ struct rig {
     struct target *target;
     struct trace trace;
     struct lane lanes[MOST_LANES];
+    struct chance chance;
+    uint8_t chance_next;
+    struct chap_identity user;
+    struct chap_identity own;
     uint8_t setup[SETUP_BYTES];
     uint64_t sent_pdus;
 };
@@ -258,6 +274,47 @@ static inline bool login_says(const struct lane *lane, const char *pair)
     return false;
 }
 
+/* What the answer says of a key; NULL: nothing. */
+static inline const char *said(const char *text, size_t size, const char *key)
+{
+    size_t key_bytes = strlen(key);
+
+    for (const char *pair = text; pair < text + size; pair += strlen(pair) + 1) {
+        if (strncmp(pair, key, key_bytes) == 0 && pair[key_bytes] == '=')
+            return pair + key_bytes + 1;
+    }
+    return NULL;
+}
+
+/* A challenge of the target is well-formed, and is never out twice on a connection. */
+static inline void note_challenge(struct lane *lane, const struct buf *data)
+{
+    static char text[8192 + 1];
+    size_t size = buf_bytes(data);
+    uint8_t challenge[CHAP_BINARY_MOST];
+    size_t bytes;
+    uint64_t algorithm = 0;
+    uint64_t identifier = 0;
+
+    if (size > sizeof(text) - 1)
+        return;
+    buf_read(data, 0, text, size);
+    text[size] = '\0';
+    if (!said(text, size, "CHAP_C"))
+        return;
+    check(text_to_binary(said(text, size, "CHAP_C"), challenge, sizeof(challenge), &bytes));
+    check(said(text, size, "CHAP_A") && text_to_number(said(text, size, "CHAP_A"), &algorithm));
+    check(said(text, size, "CHAP_I") && text_to_number(said(text, size, "CHAP_I"), &identifier));
+    check(identifier <= UINT8_MAX);
+    check(bytes >= 16);
+    check(bytes != lane->challenge_bytes || memcmp(challenge, lane->challenge, bytes) != 0);
+    memcpy(lane->challenge, challenge, bytes);
+    lane->challenge_bytes = bytes;
+    lane->chap_algorithm = (uint8_t)algorithm;
+    lane->chap_identifier = (uint8_t)identifier;
+    lane->is_challenged = true;
+}
+
 static inline void note_login(struct lane *lane, const struct pdu *pdu, const struct buf *data)
 {
     size_t bytes = buf_bytes(data);
@@ -267,6 +324,7 @@ static inline void note_login(struct lane *lane, const struct pdu *pdu, const st
         buf_read(data, 0, lane->login_text + lane->login_text_bytes, bytes);
         lane->login_text_bytes += bytes;
     }
+    note_challenge(lane, data);
     if (pdu->login_response.status_class != 0 || !pdu->login_response.transit ||
         pdu->login_response.nsg != ISCSI_FULL_FEATURE_PHASE)
         return;
@@ -824,6 +882,53 @@ static inline void do_login(struct lane *lane, const struct step *step)
     send_pdu(lane, step, &pdu, step->data, step->data_bytes);
 }
 
+static inline size_t add_text(char *text, size_t room, size_t at, const char *key,
+                              const char *value)
+{
+    int bytes = snprintf(text + at, room - at, "%s=%s", key, value);
+
+    check(bytes > 0 && at + (size_t)bytes + 1 <= room);
+    return at + (size_t)bytes + 1;
+}
+
+/* The login's next request, with the proof and what the step says. By its spare byte: 1 a wrong
+ * proof, 2 asks for proof as well, 4 with the target's own challenge (12.1.3: to be refused). */
+static inline void do_prove(struct lane *lane, const struct step *step)
+{
+    static char text[MOST_FUZZ_DATA];
+    char hex[2 + 2 * CHAP_BINARY_MOST + 1];
+    uint8_t digest[CHAP_DIGEST_MOST];
+    struct step with_proof = *step;
+    size_t at = 0;
+
+    if (lane->is_challenged) {
+        size_t bytes =
+            chap_digest((enum chap_algorithm)lane->chap_algorithm, lane->chap_identifier,
+                        &lane->rig->user, lane->challenge, lane->challenge_bytes, digest);
+
+        digest[0] ^= step->spare & 1;
+        check(text_from_hex(digest, bytes, hex, sizeof(hex)));
+        at = add_text(text, sizeof(text), at, "CHAP_N", lane->rig->user.name);
+        at = add_text(text, sizeof(text), at, "CHAP_R", hex);
+        if (step->spare & 6) {
+            if (!(step->spare & 4))
+                lane->challenge[0] ^= 1;
+            check(text_from_hex(lane->challenge, lane->challenge_bytes, hex, sizeof(hex)));
+            if (!(step->spare & 4))
+                lane->challenge[0] ^= 1;
+            at = add_text(text, sizeof(text), at, "CHAP_I", "7");
+            at = add_text(text, sizeof(text), at, "CHAP_C", hex);
+        }
+    }
+    if (at + step->data_bytes <= 8192) {
+        memcpy(text + at, step->data, step->data_bytes);
+        at += step->data_bytes;
+    }
+    with_proof.data = (const uint8_t *)text;
+    with_proof.data_bytes = (uint16_t)at;
+    do_login(lane, &with_proof);
+}
+
 /* Keys that a session can have, by the setup. */
 static inline size_t good_keys(const struct rig *rig, char *text, size_t room)
 {
@@ -831,20 +936,45 @@ static inline size_t good_keys(const struct rig *rig, char *text, size_t room)
                                          "MaxBurstLength=4096\nFirstBurstLength=512\n",
                                          "MaxBurstLength=512\nFirstBurstLength=512\n",
                                          "MaxBurstLength=16384\nFirstBurstLength=8192\n"};
+    static const char names[] = "InitiatorName=iqn.2024-01.lab:hv1\nTargetName=" FUZZ_TARGET
+                                "\nSessionType=Normal\n"; /* CHAP has said them */
     const uint8_t *setup = rig->setup;
-    int bytes = snprintf(
-        text, room,
-        "InitiatorName=iqn.2024-01.lab:hv1\nTargetName=%s\nSessionType=Normal\nHeaderDigest=%s\n"
-        "DataDigest=%s\nInitialR2T=%s\nImmediateData=%s\n%sMaxOutstandingR2T=%u\n"
-        "MaxRecvDataSegmentLength=%u\nDefaultTime2Wait=0\nDefaultTime2Retain=%u\n"
-        "ErrorRecoveryLevel=0\nMaxConnections=1\n",
-        FUZZ_TARGET, setup[0] & 1 ? "CRC32C" : "None", setup[0] & 2 ? "CRC32C" : "None",
-        setup[0] & 4 ? "Yes" : "No", setup[0] & 8 ? "No" : "Yes", bursts[setup[0] >> 4 & 3],
-        1u + (setup[1] & 3), setup[1] & 4 ? 512u : 8192u, setup[1] & 8 ? 20u : 0u);
+    int bytes = snprintf(text, room,
+                         "%sHeaderDigest=%s\n"
+                         "DataDigest=%s\nInitialR2T=%s\nImmediateData=%s\n%sMaxOutstandingR2T=%u\n"
+                         "MaxRecvDataSegmentLength=%u\nDefaultTime2Wait=0\nDefaultTime2Retain=%u\n"
+                         "ErrorRecoveryLevel=0\nMaxConnections=1\n",
+                         setup[5] & SETUP_CHAP ? "" : names, setup[0] & 1 ? "CRC32C" : "None",
+                         setup[0] & 2 ? "CRC32C" : "None", setup[0] & 4 ? "Yes" : "No",
+                         setup[0] & 8 ? "No" : "Yes", bursts[setup[0] >> 4 & 3],
+                         1u + (setup[1] & 3), setup[1] & 4 ? 512u : 8192u, setup[1] & 8 ? 20u : 0u);
 
     for (int i = 0; i < bytes; i++)
         text[i] = text[i] == '\n' ? '\0' : text[i];
     return (size_t)bytes;
+}
+
+/* The security stage, as it should be. */
+static inline void authenticate(struct lane *lane)
+{
+    static const char offer[] = "InitiatorName=iqn.2024-01.lab:hv1\0TargetName=" FUZZ_TARGET
+                                "\0SessionType=Normal\0AuthMethod=CHAP";
+    static const char algorithms[] = "CHAP_A=8,7,6,5";
+    struct step step = {.patch_at = 255, .lun = 1};
+
+    step.data = (const uint8_t *)offer;
+    step.data_bytes = sizeof(offer);
+    do_login(lane, &step);
+    step.data = (const uint8_t *)algorithms;
+    step.data_bytes = sizeof(algorithms);
+    if (lane->conn)
+        do_login(lane, &step);
+    step.data_bytes = 0;
+    step.detail = 0 | 1 << 2 | 16;
+    step.spare = lane->rig->setup[5] & SETUP_MUTUAL ? 2 : 0;
+    if (lane->conn)
+        do_prove(lane, &step);
+    check(lane->conn == NULL || login_says(lane, "AuthMethod=CHAP"));
 }
 
 static inline void good_login(struct rig *rig, uint32_t index, uint8_t choice)
@@ -854,6 +984,10 @@ static inline void good_login(struct rig *rig, uint32_t index, uint8_t choice)
     struct step step = {.detail = 1 | 3 << 2 | 16, .patch_at = 255, .lun = 1};
 
     lane_open(rig, index, choice);
+    if (!lane->conn)
+        return;
+    if (rig->setup[5] & SETUP_CHAP)
+        authenticate(lane);
     if (!lane->conn)
         return;
     step.data = (const uint8_t *)text;
@@ -955,7 +1089,8 @@ static inline void do_pdu(struct lane *lane, const struct step *step, enum step_
     static void (*const pdus[STEP_ACTION_COUNT])(struct lane *, const struct step *) = {
         [DO_COMMAND] = do_command, [DO_ANSWER] = do_answer, [DO_DATA_OUT] = do_data_out,
         [DO_NOP] = do_nop,         [DO_TASK] = do_task,     [DO_TEXT] = do_text,
-        [DO_LOGOUT] = do_logout,   [DO_SNACK] = do_snack,   [DO_LOGIN] = do_login};
+        [DO_LOGOUT] = do_logout,   [DO_SNACK] = do_snack,   [DO_LOGIN] = do_login,
+        [DO_PROVE] = do_prove};
     uint8_t raw[PDU_HEADER_BYTES];
 
     if (pdus[action]) {
@@ -1016,6 +1151,25 @@ static inline struct array_profile fuzz_profile(const uint8_t *setup)
     };
 }
 
+static inline void count_up(struct chance *chance, void *ret_bytes, size_t bytes)
+{
+    struct rig *rig = CONTAINER_OF(chance, struct rig, chance);
+
+    for (size_t i = 0; i < bytes; i++)
+        ((uint8_t *)ret_bytes)[i] = i == 0 ? rig->chance_next++ : (uint8_t)(i * 7);
+}
+
+static inline void ask_for_chap(struct rig *rig)
+{
+    struct chap_policy wanted = {&rig->user, 1, rig->setup[5] & SETUP_MUTUAL ? &rig->own : NULL};
+    struct chap_policy nothing = {0};
+
+    check(!chap_identity_set(&rig->user, "hv1", "initiator-secret1", 17));
+    check(!chap_identity_set(&rig->own, "array", "target-secret-22", 16));
+    target_set_chap(rig->target, rig->setup[5] & SETUP_CHAP ? &wanted : &nothing,
+                    rig->setup[5] & SETUP_DISCOVERY_CHAP ? &wanted : &nothing);
+}
+
 static inline struct rig *rig_new(const uint8_t *setup)
 {
     static const struct port_config ports[] = {{1, 1, 1}, {2, 2, 2}};
@@ -1030,6 +1184,7 @@ static inline struct rig *rig_new(const uint8_t *setup)
     event_queue_init(&rig->queue);
     rig->pool = pool_new();
     rig->trace.ops = trace_nowhere_ops();
+    rig->chance.fill = count_up;
     rig->record.record.ops = &fuzz_record_ops;
     rig->record.clock = &rig->queue.clock;
     timer_init(&rig->record.timer, fuzz_record_fire);
@@ -1065,7 +1220,9 @@ static inline struct rig *rig_new(const uint8_t *setup)
                                                      .device = rig->device,
                                                      .pool = rig->pool,
                                                      .trace = &rig->trace,
+                                                     .chance = &rig->chance,
                                                      .max_connections = MOST_LANES});
+    ask_for_chap(rig);
     for (uint32_t i = 0; i < MOST_LANES; i++)
         rig->lanes[i].rig = rig;
     return rig;
