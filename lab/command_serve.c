@@ -34,6 +34,7 @@ static const char help[] =
     "  --chap USER:FILE     who may log in, and the file with the secret; more than once for more\n"
     "  --chap-own NAME:FILE what we answer with when an initiator wants proof of us (mutual CHAP)\n"
     "  --discovery-chap USER:FILE  who may ask for the targets, if not everybody\n"
+    "  --state DIR          keeps persistent reservations (APTPL) there, not beside the disks' files\n"
     "  --service-times      disks as slow as the topology says; else as fast as they can be\n"
     "\n"
     "SIGTERM and SIGINT end it, SIGUSR1 prints statistics, SIGHUP has the secrets read again.\n";
@@ -55,6 +56,7 @@ struct options {
     const char *discoverers[MOST_USERS];
     size_t discoverer_count;
     const char *own;
+    const char *state;
 };
 
 static int usage(const char *problem, const char *value)
@@ -100,6 +102,7 @@ static int parse_options(struct options *o, int argc, char **argv)
                                           {"chap-own", required_argument, NULL, 'o'},
                                           {"discovery-chap", required_argument, NULL, 'D'},
                                           {"read-only", no_argument, NULL, 'r'},
+                                          {"state", required_argument, NULL, 'S'},
                                           {"service-times", no_argument, NULL, 's'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -136,6 +139,9 @@ static int parse_options(struct options *o, int argc, char **argv)
             break;
         case 'o':
             o->own = optarg;
+            break;
+        case 'S':
+            o->state = optarg;
             break;
         case 'r':
             o->is_read_only = true;
@@ -284,6 +290,7 @@ static int serve(const struct options *o, const struct serve_config *config)
     whole.secrets = &secrets.serve;
     whole.is_read_only = o->is_read_only;
     whole.is_mediated = o->is_mediated;
+    whole.state_folder = o->state;
     whole.log = stdout;
     struct serve *server = serve_new(&whole, &err);
 

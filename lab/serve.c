@@ -7,6 +7,7 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "sim/engine/event_queue.h"
+#include "sim/live/file_record.h"
 #include "sim/live/file_store.h"
 #include "sim/live/os_chance.h"
 #include "sim/live/pacer.h"
@@ -21,6 +22,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LEAST_DISK_BYTES (1u << 20)
 #define PORT_GROUP       1 /* one target port group, as in the simulation */
@@ -28,7 +30,8 @@
 struct disk {
     struct memory_store *memory; /* one of the two */
     struct file_store *file;
-    struct media *media; /* NULL: as fast as it can be */
+    struct file_record *reservations; /* of a disk that outlives us; NULL: none */
+    struct media *media;              /* NULL: as fast as it can be */
 };
 
 struct serve {
@@ -158,6 +161,31 @@ static struct store *open_store(struct serve *serve, uint32_t lun, struct error 
     return memory_store_interface(d->memory);
 }
 
+/* Beside the disk's file; a block device has nothing beside it that would stay. False: '*err' says
+ * why. */
+static bool open_reservations(struct serve *serve, uint32_t lun, struct error *err)
+{
+    const struct topology_disk *disk =
+        &serve->config.topology->disks[serve->array->first_disk + lun];
+    struct disk *d = &serve->disks[lun];
+    const char *folder = serve->config.state_folder;
+    const char *beside = serve->config.paths ? serve->config.paths[lun] : NULL;
+    size_t room = strlen(folder ? folder : "") + strlen(beside ? beside : "") + NAME_BYTES + 32;
+    struct stat status;
+
+    if (!beside || (!folder && (stat(beside, &status) != 0 || !S_ISREG(status.st_mode))))
+        return true;
+    char *path = mem_new(room);
+
+    snprintf(path, room, "%s%s%s.reservations", folder ? folder : beside, folder ? "/" : "",
+             folder ? disk->name : "");
+    d->reservations = file_record_open(
+        &(struct file_record_config){.path = path, .loop = serve->loop, .pacer = serve->pacer},
+        err);
+    free(path);
+    return d->reservations;
+}
+
 /* A file's disk is as large as the file, in whole blocks. */
 static uint64_t disk_bytes(const struct topology_disk *disk, const struct store *store)
 {
@@ -189,6 +217,8 @@ static bool add_disk(struct serve *serve, uint32_t lun, struct error *err)
         d->media = media_new(&serve->array->media, &serve->queue.clock, store);
         store = media_interface(d->media);
     }
+    if (!open_reservations(serve, lun, err))
+        return false;
     device_add_disk(serve->device, (uint16_t)disk->lun,
                     &(struct disk_config){
                         .name = disk->full_name,
@@ -202,6 +232,8 @@ static bool add_disk(struct serve *serve, uint32_t lun, struct error *err)
                         .is_removable = disk->is_removable,
                         .has_write_cache = disk->has_write_cache,
                         .sanitize_ns = disk->sanitize_ns,
+                        .reservations =
+                            d->reservations ? file_record_interface(d->reservations) : NULL,
                     });
     return true;
 }
@@ -341,6 +373,7 @@ void serve_free(struct serve *serve)
         media_free(serve->disks[i].media);
         memory_store_free(serve->disks[i].memory);
         file_store_close(serve->disks[i].file);
+        file_record_close(serve->disks[i].reservations);
     }
     free(serve->disks);
     pacer_free(serve->pacer);

@@ -35,6 +35,9 @@ struct serve_config {
     const struct endpoint *listens; /* instead of the topology's portals; port 0: 3260 */
     size_t listen_count;            /* 0: as the topology says */
     const char *const *paths;       /* by LUN: the file that holds the disk; NULL: memory */
+    /* Where persistent reservations of disks in files outlive the server (APTPL); NULL: beside the
+     * file of each, and nowhere for block devices. */
+    const char *state_folder;
     bool is_read_only;              /* every disk */
     bool is_mediated;               /* with the topology's service times */
     struct serve_secrets *secrets;  /* read once, and again at SIGHUP; NULL: no CHAP */

@@ -85,6 +85,7 @@ static bool add_disk(struct serve_disks *disks, const char *spec, struct error *
     }
     if (equals[1] < '0' || equals[1] > '9') {
         disks->paths[t->disk_count] = equals + 1;
+        disk->has_write_cache = true; /* the system's: what was not flushed dies with the machine */
     } else if (quantity_parse(equals + 1, QUANTITY_SIZE, &disk->size_bytes) != QUANTITY_FINE ||
                disk->size_bytes < LEAST_BYTES || disk->size_bytes % 4096 != 0) {
         error_set(err, ERR_USAGE, nowhere, "'%.80s' is no size of a disk", equals + 1);

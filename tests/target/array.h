@@ -31,10 +31,17 @@ struct test_record {
     unsigned writes;
 };
 
+/* A store that answers a flush as late as any other, and has flushed nothing. */
+struct hasty_store {
+    struct store store;
+    struct store *below;
+};
+
 struct array {
     struct event_queue queue;
     struct pool *pool;
     struct memory_store *memory;
+    struct hasty_store hasty;
     struct media *media;
     struct test_record record;
     struct device *device;
@@ -49,6 +56,8 @@ struct array_setup {
     uint8_t tpgs;
     enum plant plant;
     bool keeps_attentions; /* of the nexuses */
+    uint64_t seed;         /* of what a crash loses; 0: 1 */
+    bool is_hasty;         /* nothing is ever flushed */
 };
 
 struct answer {
@@ -96,6 +105,24 @@ static inline size_t test_record_read(struct record *interface, void *ret_data, 
 }
 
 static const struct record_ops test_record_ops = {test_record_write, test_record_read};
+
+static inline void hasty_submit(struct store *store, struct store_request *request)
+{
+    struct hasty_store *hasty = CONTAINER_OF(store, struct hasty_store, store);
+
+    if (request->op == STORE_FLUSH) {
+        request->op = STORE_MAP;
+        request->bytes = BLOCK_BYTES;
+    }
+    store_submit(hasty->below, request);
+}
+
+static inline void hasty_crash(struct store *store)
+{
+    store_crash(CONTAINER_OF(store, struct hasty_store, store)->below);
+}
+
+static const struct store_ops hasty_ops = {.submit = hasty_submit, .crash = hasty_crash};
 
 static inline void note_done(struct scsi_task *task)
 {
@@ -213,10 +240,13 @@ static inline void array_new_with(struct array *array, const struct array_setup 
     struct memory_store_config memory = {.bytes = BLOCK_COUNT * BLOCK_BYTES,
                                          .has_volatile_cache = disk.has_write_cache};
 
-    random_init(&memory.random, 1, "memory");
+    random_init(&memory.random, setup->seed ? setup->seed : 1, "memory");
     array->memory = memory_store_new(&memory, &array->queue.clock, array->pool);
+    struct store *store = memory_store_interface(array->memory);
+
+    array->hasty = (struct hasty_store){{.ops = &hasty_ops, .bytes = store->bytes}, store};
     array->media = media_new(&(struct media_model){US(100), US(100), 4}, &array->queue.clock,
-                             memory_store_interface(array->memory));
+                             setup->is_hasty ? &array->hasty.store : store);
     array->record.record.ops = &test_record_ops;
     array->record.clock = &array->queue.clock;
     timer_init(&array->record.timer, test_record_fire);
