@@ -34,7 +34,9 @@ static const char help[] =
     "  --chap USER:FILE     who may log in, and the file with the secret; more than once for more\n"
     "  --chap-own NAME:FILE what we answer with when an initiator wants proof of us (mutual CHAP)\n"
     "  --discovery-chap USER:FILE  who may ask for the targets, if not everybody\n"
-    "  --state DIR          keeps persistent reservations (APTPL) there, not beside the disks' files\n"
+    "  --ctl PATH           a socket for faults: iscsilab ctl PATH 'slow: {part: san1, by: 1 s}'\n"
+    "  --state DIR          keeps persistent reservations (APTPL) there, not beside the disks' "
+    "files\n"
     "  --service-times      disks as slow as the topology says; else as fast as they can be\n"
     "\n"
     "SIGTERM and SIGINT end it, SIGUSR1 prints statistics, SIGHUP has the secrets read again.\n";
@@ -57,6 +59,7 @@ struct options {
     size_t discoverer_count;
     const char *own;
     const char *state;
+    const char *control;
 };
 
 static int usage(const char *problem, const char *value)
@@ -103,6 +106,7 @@ static int parse_options(struct options *o, int argc, char **argv)
                                           {"discovery-chap", required_argument, NULL, 'D'},
                                           {"read-only", no_argument, NULL, 'r'},
                                           {"state", required_argument, NULL, 'S'},
+                                          {"ctl", required_argument, NULL, 'C'},
                                           {"service-times", no_argument, NULL, 's'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -142,6 +146,9 @@ static int parse_options(struct options *o, int argc, char **argv)
             break;
         case 'S':
             o->state = optarg;
+            break;
+        case 'C':
+            o->control = optarg;
             break;
         case 'r':
             o->is_read_only = true;
@@ -291,6 +298,7 @@ static int serve(const struct options *o, const struct serve_config *config)
     whole.is_read_only = o->is_read_only;
     whole.is_mediated = o->is_mediated;
     whole.state_folder = o->state;
+    whole.control_path = o->control;
     whole.log = stdout;
     struct serve *server = serve_new(&whole, &err);
 

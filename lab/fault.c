@@ -22,6 +22,43 @@ struct faults *faults_new(struct world *world, const struct topology *topology, 
     return faults;
 }
 
+struct faults *faults_new_alone(struct fault_array *array, uint32_t array_index,
+                                const struct topology *topology, struct clock *clock)
+{
+    struct faults *faults = faults_new(NULL, topology, clock);
+
+    faults->alone = array;
+    faults->alone_index = array_index;
+    return faults;
+}
+
+/* The array alone: it, and its disks. */
+static bool is_of_alone(const struct faults *faults, const struct step *step)
+{
+    enum verb verb = step->is_undo ? verb_row(step->verb)->undo : step->verb;
+
+    if (step->part.kind == PART_DISK)
+        return faults->topology->disks[step->part.index].array_index == faults->alone_index &&
+               fault_verbs_boxes[verb].begin;
+    return step->part.kind == PART_ARRAY && step->part.index == faults->alone_index &&
+           fault_verbs_boxes[verb].begin;
+}
+
+const char *faults_refuse(const struct faults *faults, const struct step *step,
+                          const char **ret_help)
+{
+    if (faults->alone && !is_of_alone(faults, step)) {
+        *ret_help = "slow, fail-media, drop-session, ask-logout, transition, crash, power-off and "
+                    "reboot of the array and its disks; for the rest there is 'live'";
+        return "there is no fabric here, the array stands alone:";
+    }
+    if (faults->world && world_is_real(faults->world, step->part)) {
+        *ret_help = "break one of its NICs, cables or switches";
+        return "nothing of the real box is simulated above its NICs:";
+    }
+    return NULL;
+}
+
 static void forget(struct fault_layer *layer)
 {
     clock_cancel(layer->faults->clock, &layer->timer);

@@ -4,14 +4,22 @@
 #include "lab/world_array.h"
 #include "lab/world_host.h"
 #include "sim/core/mem.h"
+#include "target/device.h"
 #include "target/media.h"
 #include "target/portal.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #define LOGOUT_WITHIN_S 10u      /* Parameter3 of the request to log out (RFC 7143, 11.9.1) */
 #define PPM             1000000u /* a factor of 1 */
+
+static struct fault_array *array_at(const struct fault_layer *layer, uint32_t index)
+{
+    return layer->faults->alone ? layer->faults->alone
+                                : world_array_faults(world_array(layer->faults->world, index));
+}
 
 /* ---- Power ---- */
 
@@ -20,12 +28,15 @@ static void lose(struct fault_layer *layer, bool is_dark)
     struct world *world = layer->faults->world;
     struct part_ref part = layer->step->part;
 
-    if (part.kind == PART_SWITCH)
+    if (part.kind == PART_SWITCH) {
         switch_power_off(world_switch(world, part.index));
-    else if (part.kind == PART_HOST)
+    } else if (part.kind == PART_HOST) {
         world_host_lose(world_host(world, part.index), is_dark);
-    else
-        world_array_lose(world_array(world, part.index), is_dark);
+    } else {
+        struct fault_array *array = array_at(layer, part.index);
+
+        array->ops->lose(array, is_dark);
+    }
 }
 
 static void power_off(struct fault_layer *layer)
@@ -43,12 +54,15 @@ static void boot(struct fault_layer *layer)
     struct world *world = layer->faults->world;
     struct part_ref part = layer->step->part;
 
-    if (part.kind == PART_SWITCH)
+    if (part.kind == PART_SWITCH) {
         switch_power_on(world_switch(world, part.index));
-    else if (part.kind == PART_HOST)
+    } else if (part.kind == PART_HOST) {
         world_host_return(world_host(world, part.index));
-    else
-        world_array_return(world_array(world, part.index));
+    } else {
+        struct fault_array *array = array_at(layer, part.index);
+
+        array->ops->come_back(array);
+    }
 }
 
 static void reboot(struct fault_layer *layer)
@@ -57,13 +71,16 @@ static void reboot(struct fault_layer *layer)
     struct part_ref part = layer->step->part;
     int64_t boot_ns = fault_recovery_ns(layer->faults->topology, layer->step);
 
-    if (part.kind == PART_SWITCH)
+    if (part.kind == PART_SWITCH) {
         switch_reboot(world_switch(world, part.index),
                       layer->step->arguments.given & ARG_BIT(ARG_BOOT_TIME) ? boot_ns : 0);
-    else if (part.kind == PART_HOST)
+    } else if (part.kind == PART_HOST) {
         world_host_reboot(world_host(world, part.index), boot_ns);
-    else
-        world_array_reboot(world_array(world, part.index), boot_ns);
+    } else {
+        struct fault_array *array = array_at(layer, part.index);
+
+        array->ops->reboot(array, boot_ns);
+    }
 }
 
 /* ---- Media ---- */
@@ -87,8 +104,9 @@ static struct media *media_of(const struct fault_layer *layer, uint32_t disk_ind
     const struct topology_disk *disk = &layer->faults->topology->disks[disk_index];
     uint32_t first = layer->faults->topology->arrays[disk->array_index].first_disk;
 
-    return world_array_media(world_array(layer->faults->world, disk->array_index),
-                             disk_index - first);
+    struct fault_array *array = array_at(layer, disk->array_index);
+
+    return array->ops->media(array, disk_index - first);
 }
 
 static void slow(struct fault_layer *layer)
@@ -118,7 +136,8 @@ static void fail_media(struct fault_layer *layer)
 {
     const struct step_arguments *a = &layer->step->arguments;
     const struct topology_disk *disk = &layer->faults->topology->disks[layer->step->part.index];
-    uint64_t block_count = (uint64_t)disk->size_bytes / disk->block_bytes;
+    struct media *media = media_of(layer, layer->step->part.index);
+    uint64_t block_count = media_interface(media)->bytes / disk->block_bytes;
     uint64_t last = a->last_block < block_count ? a->last_block : block_count - 1;
 
     layer->failure = mem_new(sizeof(*layer->failure));
@@ -127,7 +146,7 @@ static void fail_media(struct fault_layer *layer)
                                .bytes = (last - a->first_block + 1) * disk->block_bytes,
                                .fails_reads = a->fails_reads,
                                .fails_writes = a->fails_writes};
-    media_failure_add(media_of(layer, layer->step->part.index), layer->failure);
+    media_failure_add(media, layer->failure);
 }
 
 static void end_fail_media(struct fault_layer *layer)
@@ -147,7 +166,9 @@ static const char *initiator_of(const struct fault_layer *layer)
 
 static struct portal_node *node_of(const struct fault_layer *layer)
 {
-    return world_array_node(world_array(layer->faults->world, layer->step->part.index));
+    struct fault_array *array = array_at(layer, layer->step->part.index);
+
+    return array->ops->node(array);
 }
 
 static void drop_session(struct fault_layer *layer)
@@ -160,6 +181,36 @@ static void ask_logout(struct fault_layer *layer)
     (void)portal_node_ask_logout(node_of(layer), initiator_of(layer), LOGOUT_WITHIN_S);
 }
 
+/* ---- Asymmetric access ---- */
+
+/* All its target port groups take the state of the newest layer. */
+static void set_access(const struct fault_layer *layer, const struct fault_layer *newest)
+{
+    struct fault_array *array = array_at(layer, layer->step->part.index);
+    enum alua_state state =
+        newest ? (enum alua_state)newest->step->arguments.to_state : ALUA_ACTIVE_OPTIMIZED;
+
+    for (uint32_t group = 1; group <= DEVICE_MAX_PORTS; group++)
+        (void)device_set_group_state(array->ops->device(array), (uint16_t)group, state, NULL);
+}
+
+static void transition(struct fault_layer *layer)
+{
+    set_access(layer, layer);
+}
+
+static void end_transition(struct fault_layer *layer)
+{
+    const struct fault_layer *newest = NULL;
+    const struct fault_layer *other;
+
+    DL_FOREACH(layer->faults->layers, other)
+    if (other != layer && other->step->verb == VERB_TRANSITION &&
+        other->step->part.index == layer->step->part.index)
+        newest = other;
+    set_access(layer, newest);
+}
+
 const struct fault_verb fault_verbs_boxes[VERB_COUNT] = {
     [VERB_POWER_OFF] = {power_off, boot},
     [VERB_CRASH] = {crash, boot},
@@ -168,4 +219,5 @@ const struct fault_verb fault_verbs_boxes[VERB_COUNT] = {
     [VERB_FAIL_MEDIA] = {fail_media, end_fail_media},
     [VERB_DROP_SESSION] = {drop_session, NULL},
     [VERB_ASK_LOGOUT] = {ask_logout, NULL},
+    [VERB_TRANSITION] = {transition, end_transition},
 };

@@ -9,7 +9,9 @@
 #include <stddef.h>
 
 struct faults {
-    struct world *world;
+    struct world *world;       /* NULL: there is one array alone */
+    struct fault_array *alone; /* NULL: there is a world */
+    uint32_t alone_index;
     const struct topology *topology;
     struct clock *clock;
     struct fault_layer *layers; /* owned, oldest first */

@@ -141,18 +141,36 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
     }
 }
 
+/* A place for a client: a free one, or that of the one that has said nothing for longest. NULL: all
+ * wait for their answers. */
+static struct client *make_place(struct line_server *server)
+{
+    struct client *oldest = NULL;
+
+    for (struct client *client = server->clients; client < server->clients + CLIENTS_MOST;
+         client++) {
+        if (client->fd < 0)
+            return client;
+        if (!client->answer && (!oldest || ev_timer_remaining(server->loop, &client->patience) <
+                                               ev_timer_remaining(server->loop, &oldest->patience)))
+            oldest = client;
+    }
+    if (oldest)
+        client_leaves(oldest);
+    return oldest;
+}
+
 static void on_client(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct line_server *server = watcher->data;
     int fd = unix_socket_accept(server->fd);
-    struct client *client = server->clients;
     (void)events;
 
     if (fd < 0)
         return;
-    while (client < server->clients + CLIENTS_MOST && client->fd >= 0)
-        client++;
-    if (client == server->clients + CLIENTS_MOST) {
+    struct client *client = make_place(server);
+
+    if (!client) {
         close(fd);
         return;
     }

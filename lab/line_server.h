@@ -5,7 +5,8 @@
  *     server: 0 <newline> text of the answer, then it closes; the number is an exit code
  *
  * Whoever may open the socket may say anything of any length: a line has a bound, a client that
- * says too much or nothing is cut off, and there are a few of them at a time.
+ * says too much or nothing is cut off, there are a few of them at a time, and those that say
+ * nothing make way for others.
  */
 #pragma once
 

@@ -4,6 +4,7 @@
 #include "lab/command.h"
 #include "lab/format.h"
 #include "lab/line_server.h"
+#include "lab/line_words.h"
 #include "lab/live_steps.h"
 #include "lab/live_trace.h"
 #include "lab/run_one.h"
@@ -207,9 +208,14 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 
 /* Lines. */
 
-static int help_word(struct live *live, const char *rest, FILE *answer)
+static struct live *live_of(struct line_user *user)
 {
-    (void)live, (void)rest;
+    return CONTAINER_OF(user, struct live, line_user);
+}
+
+static int help_word(struct line_user *user, const char *rest, FILE *answer)
+{
+    (void)user, (void)rest;
     fputs(
         "a step as in a scenario, such as 'power-off: switch-1', 'pull: hv1-1', 'plug-in: hv1-1',\n"
         "'lose: {part: hv1-1, rate: 1 %}'; it happens now and stays until it is undone, by a step\n"
@@ -222,20 +228,23 @@ static int help_word(struct live *live, const char *rest, FILE *answer)
     return EXIT_MET;
 }
 
-static int undo_word(struct live *live, const char *rest, FILE *answer)
+static int undo_word(struct line_user *user, const char *rest, FILE *answer)
 {
+    struct live *live = live_of(user);
     return live_steps_undo(live->steps, rest, answer);
 }
 
-static int faults_word(struct live *live, const char *rest, FILE *answer)
+static int faults_word(struct line_user *user, const char *rest, FILE *answer)
 {
+    struct live *live = live_of(user);
     (void)rest;
     live_steps_list(live->steps, answer);
     return EXIT_MET;
 }
 
-static int status_word(struct live *live, const char *rest, FILE *answer)
+static int status_word(struct line_user *user, const char *rest, FILE *answer)
 {
+    struct live *live = live_of(user);
     char now[FORMAT_BYTES];
     (void)rest;
 
@@ -246,55 +255,26 @@ static int status_word(struct live *live, const char *rest, FILE *answer)
     return EXIT_MET;
 }
 
-static int quit_word(struct live *live, const char *rest, FILE *answer)
+static int quit_word(struct line_user *user, const char *rest, FILE *answer)
 {
+    struct live *live = live_of(user);
     (void)rest, (void)answer;
     begin_end(live);
     return EXIT_MET;
 }
 
-static const struct {
-    const char *word;
-    bool takes_rest;
-    int (*answer)(struct live *live, const char *rest, FILE *answer);
-} words[] = {{"help", false, help_word},
-             {"faults", false, faults_word},
-             {"undo", true, undo_word},
-             {"status", false, status_word},
-             {"quit", false, quit_word}};
-
-#define BLANKS " \t\r"
-
-/* The line without the blanks around it. */
-static void trim(char text[LINE_MOST_BYTES], const char *line)
-{
-    size_t bytes = strnlen(line + strspn(line, BLANKS), LINE_MOST_BYTES - 1);
-
-    memcpy(text, line + strspn(line, BLANKS), bytes);
-    while (bytes > 0 && strchr(BLANKS, text[bytes - 1]))
-        bytes--;
-    text[bytes] = '\0';
-}
-
 static int on_line(struct line_user *user, const char *line, FILE *answer)
 {
-    struct live *live = CONTAINER_OF(user, struct live, line_user);
-    char text[LINE_MOST_BYTES];
-
-    trim(text, line);
-    const size_t word_bytes = strcspn(text, BLANKS);
-    const char *rest = text + word_bytes + strspn(text + word_bytes, BLANKS);
+    static const struct line_word words[] = {
+        {"help", false, help_word},     {"faults", false, faults_word}, {"undo", true, undo_word},
+        {"status", false, status_word}, {"quit", false, quit_word},     {NULL, false, NULL}};
+    struct live *live = live_of(user);
+    int code;
 
     pacer_catch_up(live->pacer);
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (strlen(words[i].word) == word_bytes && strncmp(text, words[i].word, word_bytes) == 0 &&
-            (rest[0] == '\0' || words[i].takes_rest))
-            return words[i].answer(live, rest, answer);
-    if (text[0] == '\0') {
-        fputs("error: nothing was said\n  = help: 'help' tells what can be\n", answer);
-        return EXIT_FILE;
-    }
-    return live_steps_type(live->steps, line, answer);
+    return line_words_answer(words, user, line, answer, &code)
+               ? code
+               : live_steps_type(live->steps, line, answer);
 }
 
 /* Life. */
@@ -376,7 +356,8 @@ static void live_init(struct live *live, const struct live_options *options)
                                                     .trace = &live->trace.trace,
                                                     .is_outside = live->is_outside});
     live->steps =
-        live_steps_new(live->topology, live->world, &live->queue.clock, &live->steps_user);
+        live_steps_new(live->topology, faults_new(live->world, live->topology, &live->queue.clock),
+                       &live->queue.clock, &live->steps_user);
     timer_init(&live->end_timer, on_time_over);
     timer_init(&live->check_timer, check_stopped);
 }

@@ -1,4 +1,4 @@
-/* Steps, scripted and typed, done to a world in real time. */
+/* Steps, scripted and typed, done in real time. */
 #include "lab/live_steps.h"
 
 #include "lab/command.h"
@@ -34,7 +34,6 @@ struct entry {
 
 struct live_steps {
     const struct topology *topology; /* borrowed */
-    struct world *world;             /* borrowed */
     struct clock *clock;             /* borrowed */
     struct live_steps_user *user;    /* borrowed */
     struct faults *faults;
@@ -137,15 +136,21 @@ static void on_begin(struct timer *timer)
 {
     struct entry *entry = CONTAINER_OF(timer, struct entry, begin_timer);
     int64_t now_ns = clock_now_ns(entry->steps->clock);
+    const char *help;
+    const char *why;
 
     if (entry->step->is_undo) {
         (void)undo(entry->steps, entry->step); /* 'for:' may have been faster */
         entry_free(entry);
         return;
     }
-    if (world_is_real(entry->steps->world, entry->step->part)) {
-        entry->steps->user->on_step(entry->steps->user, now_ns,
-                                    "left out: nothing of a real box is simulated above its NICs");
+    if ((why = faults_refuse(entry->steps->faults, entry->step, &help))) {
+        char buffer[PART_NAME_BYTES];
+        char text[PART_NAME_BYTES + 128];
+
+        snprintf(text, sizeof(text), "left out: %s '%s'", why,
+                 topology_part_name(entry->steps->topology, entry->step->part, buffer));
+        entry->steps->user->on_step(entry->steps->user, now_ns, text);
         entry_free(entry);
         return;
     }
@@ -205,12 +210,13 @@ static int refuse(FILE *answer, const char *text, const char *part, const char *
 static int do_typed(struct entry *entry, FILE *answer)
 {
     struct live_steps *steps = entry->steps;
+    const char *help;
+    const char *why;
     char buffer[PART_NAME_BYTES];
     const char *part = topology_part_name(steps->topology, entry->step->part, buffer);
 
-    if (world_is_real(steps->world, entry->step->part)) {
-        refuse(answer, "nothing of the real box is simulated above its NICs:", part,
-               "break one of its NICs, cables or switches");
+    if ((why = faults_refuse(steps->faults, entry->step, &help))) {
+        refuse(answer, why, part, help);
         entry_free(entry);
         return EXIT_NOT_MET;
     }
@@ -317,16 +323,13 @@ void live_steps_list(const struct live_steps *steps, FILE *to)
     }
 }
 
-struct live_steps *live_steps_new(const struct topology *topology, struct world *world,
+struct live_steps *live_steps_new(const struct topology *topology, struct faults *faults,
                                   struct clock *clock, struct live_steps_user *user)
 {
     struct live_steps *steps = mem_new(sizeof(*steps));
 
-    *steps = (struct live_steps){.topology = topology,
-                                 .world = world,
-                                 .clock = clock,
-                                 .user = user,
-                                 .faults = faults_new(world, topology, clock)};
+    *steps =
+        (struct live_steps){.topology = topology, .clock = clock, .user = user, .faults = faults};
     return steps;
 }
 

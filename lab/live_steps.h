@@ -1,14 +1,14 @@
-/* The steps of a running world: those of a scenario at their moments, and those that are typed.
+/* The steps of a SAN or an array that runs: those of a scenario at their moments, and those that
+ * are typed.
  *
  * What is broken has a number, since most faults have no verb that undoes them, and several of one
- * kind may be there at a time. A step that was typed lives as long as its layer. A real host or
- * array cannot be switched off by us, but its cables and NICs can.
+ * kind may be there at a time. A step that was typed lives as long as its layer. What cannot be
+ * done here, as a real host cannot be switched off by us, is refused (lab/fault.h).
  */
 #pragma once
 
 #include "lab/event_steps.h"
 #include "lab/fault.h"
-#include "lab/world.h"
 
 #include <stdio.h>
 
@@ -19,9 +19,10 @@ struct live_steps_user {
     void (*on_step)(struct live_steps_user *user, int64_t at_ns, const char *text);
 };
 
-struct live_steps *live_steps_new(const struct topology *topology, struct world *world,
+/* Takes over 'faults'; the rest is borrowed. */
+struct live_steps *live_steps_new(const struct topology *topology, struct faults *faults,
                                   struct clock *clock, struct live_steps_user *user);
-/* Before the world. */
+/* Before the world of the faults. */
 void live_steps_free(struct live_steps *steps);
 
 /* Arms the steps of 'scenario' (borrowed), counted from the time that it is now. Returns whom to

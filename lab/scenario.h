@@ -141,8 +141,8 @@ struct moment {
       ARG_BIT(ARG_OF), 0, false, "sessions are cut, of one host or of all")                        \
     X(VERB_ASK_LOGOUT, "ask-logout", VERB_ASK_LOGOUT, VERB_ARRAY, VERB_ARRAY, ARG_BIT(ARG_OF), 0,  \
       false, "asynchronous logout request, to one host or to all")                                 \
-    X(VERB_TRANSITION, "transition", VERB_TRANSITION, VERB_ARRAY, 0, ARG_BIT(ARG_TO), 0, true,     \
-      "ALUA states change")                                                                        \
+    X(VERB_TRANSITION, "transition", VERB_TRANSITION, VERB_ARRAY, VERB_ARRAY, ARG_BIT(ARG_TO),     \
+      ARG_BIT(ARG_TO), true, "its target port groups take another ALUA state")                     \
     X(VERB_TAKE_OVER, "take-over", VERB_TAKE_OVER, VERB_ARRAY, 0, ARG_BIT(ARG_TAKES), 0, true,     \
       "the partner controller takes the disks")                                                    \
     X(VERB_RESERVE, "reserve", VERB_RELEASE, VERB_DISK, 0, ARGS_PR, 0, true,                       \
@@ -177,7 +177,9 @@ enum verb {
       "IPv4, TCP) or 'nobody' (all repaired: iSCSI's digests at best)")                            \
     X(ARG_BY, "by", "time; of 'slow' also a factor: '10 x'")                                       \
     X(ARG_JITTER, "jitter", "time: an even draw from 0 to this on top")                            \
-    X(ARG_TO, "to", "of 'throttle' a data rate; of 'change' the value, as in the topology")        \
+    X(ARG_TO, "to",                                                                                \
+      "of 'throttle' a data rate; of 'change' the value, as in the topology; of 'transition' an "  \
+      "ALUA state: 'active-non-optimized', 'standby', 'unavailable', 'offline', 'transitioning'")  \
     X(ARG_WHAT, "what", "dotted path of the setting, '*' for all names: 'switches.switch-2.mtu'")  \
     X(ARG_AREA, "area", "blocks, first to last: '2048-4095'; default: all")                        \
     X(ARG_SENSE, "sense",                                                                          \
@@ -220,6 +222,7 @@ struct step_arguments {
     int64_t by_factor_ppm;         /* ARG_BY of 'slow', a factor; 0: it is a time */
     int64_t jitter_ns;             /* ARG_JITTER */
     int64_t to_bits_per_s;         /* ARG_TO of 'throttle' */
+    int to_state;                  /* ARG_TO of 'transition': an enum alua_state */
     const struct setting *setting; /* ARG_WHAT */
     int64_t setting_value;         /* ARG_TO of 'change', in the base unit */
     uint64_t first_block;          /* ARG_AREA; all if it is not given */

@@ -9,6 +9,7 @@
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
+#include "target/alua_state.h"
 
 /* ---- Parts ---- */
 
@@ -336,6 +337,12 @@ static void read_sense(const struct node *node, struct step_arguments *to, struc
     to->fails_writes = choice != SENSE_READ;
 }
 
+static const struct word alua_words[] = {
+#define X(name, code, word) {word, name, ""},
+    ALUA_STATES(X)
+#undef X
+        {NULL, 0, NULL}};
+
 static const struct word seen_by_words[] = {
     {"fcs", CORRUPT_SEEN_BY_FCS, "the next receiver drops the frame"},
     {"checksum", CORRUPT_SEEN_BY_CHECKSUM, "FCS repaired: IPv4's and TCP's checksums"},
@@ -416,6 +423,8 @@ static void read_argument(const struct topology *topology, enum step_argument ar
         if (step->verb == VERB_THROTTLE)
             (void)schema_read_quantity(node, word, QUANTITY_RATE, 1000, 1000000000000,
                                        &to->to_bits_per_s, errors);
+        else if (step->verb == VERB_TRANSITION)
+            (void)schema_read_word(node, "ALUA state", alua_words, &to->to_state, errors);
         break;
     case ARG_AREA:
         (void)read_area(&topology->disks[step->part.index], node, to, errors);

@@ -2,6 +2,7 @@
 #include "lab/serve.h"
 
 #include "iscsi/name.h"
+#include "lab/serve_control.h"
 #include "sim/core/attributes.h"
 #include "sim/core/hash.h"
 #include "sim/core/mem.h"
@@ -26,6 +27,7 @@
 
 #define LEAST_DISK_BYTES (1u << 20)
 #define PORT_GROUP       1 /* one target port group, as in the simulation */
+#define MOST_AT_ONCE     1024u
 
 struct disk {
     struct memory_store *memory; /* one of the two */
@@ -50,6 +52,8 @@ struct serve {
     struct portal_log log;
     struct endpoint portals[TARGET_MOST_PORTALS];
     size_t portal_count;
+    struct serve_control *control; /* NULL: no faults */
+    struct serve_control_user control_user;
 };
 
 /* The log. */
@@ -83,6 +87,17 @@ static void log_end(struct portal_log *log, struct endpoint remote, const char *
     fprintf(serve->config.log, ": %s%s%s\n", why, detail && *detail ? ", " : "",
             detail ? detail : "");
     fflush(serve->config.log);
+}
+
+static void print_counts(const struct serve *serve, FILE *to)
+{
+    const struct target_counters *c = target_counters(portal_node_target(serve->node));
+
+    fprintf(to, "sessions %zu\n", target_session_count(portal_node_target(serve->node)));
+#define X(member, word) fprintf(to, "%s %" PRIu64 "\n", word, c->member);
+    TARGET_COUNTERS(X)
+#undef X
+    fflush(to);
 }
 
 static void say_behind(struct pacer_user *user, int64_t behind_ns)
@@ -197,6 +212,7 @@ static uint64_t disk_bytes(const struct topology_disk *disk, const struct store 
 static bool add_disk(struct serve *serve, uint32_t lun, struct error *err)
 {
     static const struct source_pos nowhere;
+    static const struct media_model at_once = {.commands_at_once = MOST_AT_ONCE};
     const struct topology_disk *disk =
         &serve->config.topology->disks[serve->array->first_disk + lun];
     struct disk *d = &serve->disks[lun];
@@ -213,28 +229,29 @@ static bool add_disk(struct serve *serve, uint32_t lun, struct error *err)
         error_help(err, "give it at least 1 MiB: truncate -s 10G FILE");
         return false;
     }
-    if (serve->config.is_mediated) {
-        d->media = media_new(&serve->array->media, &serve->queue.clock, store);
+    if (serve->config.is_mediated || serve->config.control_path) {
+        d->media = media_new(serve->config.is_mediated ? &serve->array->media : &at_once,
+                             &serve->queue.clock, store);
         store = media_interface(d->media);
     }
     if (!open_reservations(serve, lun, err))
         return false;
-    device_add_disk(serve->device, (uint16_t)disk->lun,
-                    &(struct disk_config){
-                        .name = disk->full_name,
-                        .serial = disk->serial[0] ? disk->serial : serial,
-                        .store = store,
-                        .bytes = disk_bytes(disk, store),
-                        .block_bytes = disk->block_bytes,
-                        .physical_block_exponent = disk->physical_block_exponent,
-                        .is_read_only = disk->is_read_only || serve->config.is_read_only,
-                        .is_thin = disk->is_thin,
-                        .is_removable = disk->is_removable,
-                        .has_write_cache = disk->has_write_cache,
-                        .sanitize_ns = disk->sanitize_ns,
-                        .reservations =
-                            d->reservations ? file_record_interface(d->reservations) : NULL,
-                    });
+    device_add_disk(
+        serve->device, (uint16_t)disk->lun,
+        &(struct disk_config){
+            .name = disk->full_name,
+            .serial = disk->serial[0] ? disk->serial : serial,
+            .store = store,
+            .bytes = disk_bytes(disk, store),
+            .block_bytes = disk->block_bytes,
+            .physical_block_exponent = disk->physical_block_exponent,
+            .is_read_only = disk->is_read_only || serve->config.is_read_only,
+            .is_thin = disk->is_thin,
+            .is_removable = disk->is_removable,
+            .has_write_cache = disk->has_write_cache,
+            .sanitize_ns = disk->sanitize_ns,
+            .reservations = d->reservations ? file_record_interface(d->reservations) : NULL,
+        });
     return true;
 }
 
@@ -316,6 +333,40 @@ static bool open_portals(struct serve *serve, struct error *err)
     return false;
 }
 
+static void print_for_control(struct serve_control_user *user, FILE *to)
+{
+    print_counts(CONTAINER_OF(user, struct serve, control_user), to);
+}
+
+static void stop_by_control(struct serve_control_user *user)
+{
+    serve_stop(CONTAINER_OF(user, struct serve, control_user));
+}
+
+static bool open_control(struct serve *serve, struct error *err)
+{
+    struct media *media[DEVICE_MAX_LUNS];
+
+    if (!serve->config.control_path)
+        return true;
+    for (uint32_t i = 0; i < serve->array->disk_count; i++)
+        media[i] = serve->disks[i].media;
+    serve->control =
+        serve_control_open(&(struct serve_control_config){.path = serve->config.control_path,
+                                                          .loop = serve->loop,
+                                                          .pacer = serve->pacer,
+                                                          .clock = &serve->queue.clock,
+                                                          .topology = serve->config.topology,
+                                                          .array_index = serve->config.array_index,
+                                                          .node = serve->node,
+                                                          .device = serve->device,
+                                                          .media = media,
+                                                          .user = &serve->control_user,
+                                                          .log = serve->config.log},
+                           err);
+    return serve->control;
+}
+
 struct serve *serve_new(const struct serve_config *config, struct error *err)
 {
     static const struct source_pos nowhere;
@@ -327,7 +378,8 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
                             .pacer_user = {say_behind, say_slip},
                             .pool = pool_new(),
                             .trace = {.ops = trace_nowhere_ops()},
-                            .log = {log_login, log_end}};
+                            .log = {log_login, log_end},
+                            .control_user = {print_for_control, stop_by_control}};
     event_queue_init(&serve->queue);
     choose_portals(serve);
     if (!check_counts(serve, err)) {
@@ -351,7 +403,7 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
         }
     }
     add_node(serve);
-    if (!read_secrets(serve, err) || !open_portals(serve, err)) {
+    if (!read_secrets(serve, err) || !open_control(serve, err) || !open_portals(serve, err)) {
         serve_free(serve);
         return NULL;
     }
@@ -362,6 +414,7 @@ void serve_free(struct serve *serve)
 {
     if (!serve)
         return;
+    serve_control_close(serve->control);
     if (serve->device)
         device_crash(serve->device); /* what is in work comes back before its owners go */
     if (serve->node)
@@ -391,14 +444,7 @@ void serve_stop(struct serve *serve)
 
 void serve_print(const struct serve *serve)
 {
-    const struct target_counters *c = target_counters(portal_node_target(serve->node));
-
-    fprintf(serve->config.log, "sessions %zu\n",
-            target_session_count(portal_node_target(serve->node)));
-#define X(member, word) fprintf(serve->config.log, "%s %" PRIu64 "\n", word, c->member);
-    TARGET_COUNTERS(X)
-#undef X
-    fflush(serve->config.log);
+    print_counts(serve, serve->config.log);
 }
 
 static void on_stop(struct ev_loop *loop, ev_signal *watcher, int events)

@@ -38,9 +38,10 @@ struct serve_config {
     /* Where persistent reservations of disks in files outlive the server (APTPL); NULL: beside the
      * file of each, and nowhere for block devices. */
     const char *state_folder;
-    bool is_read_only;              /* every disk */
-    bool is_mediated;               /* with the topology's service times */
-    struct serve_secrets *secrets;  /* read once, and again at SIGHUP; NULL: no CHAP */
+    bool is_read_only;             /* every disk */
+    bool is_mediated;              /* with the topology's service times */
+    const char *control_path;      /* where faults are taken as they are typed; NULL: nowhere */
+    struct serve_secrets *secrets; /* read once, and again at SIGHUP; NULL: no CHAP */
     FILE *log;
 };
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LEAST_BYTES (INT64_C(1) << 20)
 #define BLOCK_BYTES 512u
@@ -55,6 +56,16 @@ static bool has_disk(const struct topology *t, const char *name)
     return false;
 }
 
+/* In whole blocks; 0: it is no file, or there is none, which opening it will tell. */
+static int64_t file_bytes(const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return 0;
+    return status.st_size - status.st_size % BLOCK_BYTES;
+}
+
 /* "NAME=SIZE" or "NAME=FILE"; sizes begin with a digit, and "./8GiB" is a file. */
 static bool add_disk(struct serve_disks *disks, const char *spec, struct error *err)
 {
@@ -85,6 +96,7 @@ static bool add_disk(struct serve_disks *disks, const char *spec, struct error *
     }
     if (equals[1] < '0' || equals[1] > '9') {
         disks->paths[t->disk_count] = equals + 1;
+        disk->size_bytes = file_bytes(equals + 1);
         disk->has_write_cache = true; /* the system's: what was not flushed dies with the machine */
     } else if (quantity_parse(equals + 1, QUANTITY_SIZE, &disk->size_bytes) != QUANTITY_FINE ||
                disk->size_bytes < LEAST_BYTES || disk->size_bytes % 4096 != 0) {

@@ -3,6 +3,7 @@
 
 #include "iscsi/name.h"
 #include "lab/box_power.h"
+#include "lab/fault.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "target/device.h"
@@ -33,6 +34,7 @@ struct world_array {
     struct media_model model;
     struct portal_node *node;
     struct box_power power;
+    struct fault_array faults;
 };
 
 static struct ip_host *add_ip(struct world_array *a)
@@ -143,19 +145,49 @@ static void come_up(struct box_power *power)
     world_array_start(a);
 }
 
-void world_array_lose(struct world_array *a, bool is_dark)
+/* What faults do. */
+
+static struct world_array *array_of(struct fault_array *faults)
 {
-    box_power_lose(&a->power, is_dark);
+    return CONTAINER_OF(faults, struct world_array, faults);
 }
 
-void world_array_return(struct world_array *a)
+static void array_lose(struct fault_array *faults, bool is_dark)
 {
-    box_power_return(&a->power, a->topology->boot_time_ns);
+    box_power_lose(&array_of(faults)->power, is_dark);
 }
 
-void world_array_reboot(struct world_array *a, int64_t boot_ns)
+static void array_come_back(struct fault_array *faults)
 {
+    box_power_return(&array_of(faults)->power, array_of(faults)->topology->boot_time_ns);
+}
+
+static void array_reboot(struct fault_array *faults, int64_t boot_ns)
+{
+    struct world_array *a = array_of(faults);
+
     box_power_reboot(&a->power, boot_ns < 0 ? a->topology->boot_time_ns : boot_ns);
+}
+
+static struct portal_node *array_node(struct fault_array *faults)
+{
+    return array_of(faults)->node;
+}
+
+static struct device *array_device(struct fault_array *faults)
+{
+    return array_of(faults)->device;
+}
+
+static struct media *array_media(struct fault_array *faults, uint32_t disk_index)
+{
+    assert(disk_index < array_of(faults)->topology->disk_count);
+    return array_of(faults)->disks[disk_index].media;
+}
+
+struct fault_array *world_array_faults(struct world_array *a)
+{
+    return &a->faults;
 }
 
 /* Life. */
@@ -163,9 +195,16 @@ void world_array_reboot(struct world_array *a, int64_t boot_ns)
 struct world_array *world_array_new(const struct world_array_options *options)
 {
     static const struct box_power_ops power_ops = {.go_down = go_down, .come_up = come_up};
+    static const struct fault_array_ops fault_ops = {.lose = array_lose,
+                                                     .come_back = array_come_back,
+                                                     .reboot = array_reboot,
+                                                     .node = array_node,
+                                                     .device = array_device,
+                                                     .media = array_media};
     struct world_array *a = mem_new(sizeof(*a));
 
     *a = (struct world_array){.options = *options,
+                              .faults = {&fault_ops},
                               .topology =
                                   &options->scenario->topology->arrays[options->array_index]};
     a->model = a->topology->media;
@@ -203,17 +242,6 @@ void world_array_start(struct world_array *a)
     bool is_open = portal_node_open(a->node, &portal);
 
     assert(is_open); /* the loader saw to it that each address is a NIC's of this array */
-}
-
-struct portal_node *world_array_node(struct world_array *a)
-{
-    return a->node;
-}
-
-struct media *world_array_media(struct world_array *a, uint32_t disk_index)
-{
-    assert(disk_index < a->topology->disk_count);
-    return a->disks[disk_index].media;
 }
 
 const struct media_model *world_array_media_model(const struct world_array *a)

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct media;
-struct portal_node;
+struct fault_array;
+struct media_model;
 struct world_array;
 
 /* All borrowed for the life of the array. */
@@ -31,13 +31,8 @@ void world_array_free(struct world_array *array);
 /* Opens the portals. */
 void world_array_start(struct world_array *array);
 
-/* Faults, in layers: as those of a host (world_host.h). */
-void world_array_lose(struct world_array *array, bool is_dark);
-void world_array_return(struct world_array *array);
-void world_array_reboot(struct world_array *array, int64_t boot_ns);
-/* Its iSCSI, and the media of its disk number 'disk_index'. */
-struct portal_node *world_array_node(struct world_array *array);
-struct media *world_array_media(struct world_array *array, uint32_t disk_index);
+/* What faults do to it (lab/fault.h). */
+struct fault_array *world_array_faults(struct world_array *array);
 /* How fast all its media are without faults. */
 const struct media_model *world_array_media_model(const struct world_array *array);
 void world_array_set_media_model(struct world_array *array, const struct media_model *model);

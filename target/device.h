@@ -16,6 +16,7 @@
 #include "sim/core/plant.h"
 #include "sim/core/record.h"
 #include "sim/core/store.h"
+#include "target/alua_state.h"
 #include "target/task.h"
 
 #include <stdbool.h>
@@ -29,24 +30,6 @@
 
 struct device;
 struct nexus;
-
-/* Asymmetric access states (SPC-4, 5.15.2.4), with their codes on the wire. X-macro: name, code,
- * word in files. */
-#define ALUA_STATES(X)                                                                             \
-    X(ALUA_ACTIVE_OPTIMIZED, 0x0, "active-optimized")                                              \
-    X(ALUA_ACTIVE_NON_OPTIMIZED, 0x1, "active-non-optimized")                                      \
-    X(ALUA_STANDBY, 0x2, "standby")                                                                \
-    X(ALUA_UNAVAILABLE, 0x3, "unavailable")                                                        \
-    X(ALUA_OFFLINE, 0xe, "offline")                                                                \
-    X(ALUA_TRANSITIONING, 0xf, "transitioning")
-
-enum alua_state {
-#define X(name, code, word) name = (code),
-    ALUA_STATES(X)
-#undef X
-};
-
-const char *alua_state_word(enum alua_state state);
 
 #define TPGS_IMPLICIT 1u
 #define TPGS_EXPLICIT 2u

@@ -153,10 +153,10 @@ static struct change_row refused[] = {
      "    9 |   - {at: 60 s, name: dies, power-off: hv1-1}\n"
      "      |                                       ^^^^^\n"
      "      = help: it fits a switch, a host or an array\n"},
-    {"a verb that cannot be done yet", "power-off: switch-1}", "transition: san1}",
-     "s.yaml:9:28: error: 'transition' is not simulated yet\n"
-     "    9 |   - {at: 60 s, name: dies, transition: san1}\n"
-     "      |                            ^^^^^^^^^^\n"
+    {"a verb that cannot be done yet", "power-off: switch-1}", "take-over: san1}",
+     "s.yaml:9:28: error: 'take-over' is not simulated yet\n"
+     "    9 |   - {at: 60 s, name: dies, take-over: san1}\n"
+     "      |                            ^^^^^^^^^\n"
      "      = help: 'iscsilab schema scenario' lists the verbs that are\n"},
     {"a port past the last", "power-off: switch-1}", "disable: switch-1.9}",
      "s.yaml:9:37: error: 'switch-1' has no port '9'\n"

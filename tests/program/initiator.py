@@ -101,13 +101,13 @@ class Initiator:
 class Server:
     """'iscsilab serve' on a port that nobody has."""
 
-    def __init__(self, *disks, environment=None):
+    def __init__(self, *disks, options=(), environment=None):
         for _ in range(20):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
             self.process = subprocess.Popen([os.environ["ISCSILAB"], "serve", "--listen",
-                                             f"127.0.0.1:{self.port}", *(f"--disk={disk}" for disk in disks)], stdout=subprocess.PIPE,
+                                             f"127.0.0.1:{self.port}", *(f"--disk={disk}" for disk in disks), *options], stdout=subprocess.PIPE,
                                             stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})})
             said = self.process.stdout.readline().decode()
             if re.search("listens on", said):
