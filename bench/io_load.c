@@ -395,7 +395,7 @@ static void run(struct load *load)
 
     load->loop = ev_default_loop(0);
     load->pool = pool_new();
-    load->net = socket_net_new(&(struct socket_net_config){load->loop, NULL, load->pool});
+    load->net = socket_net_new(&(struct socket_net_config){.loop = load->loop, .pool = load->pool});
     load->ios = mem_array(load->options.depth, sizeof(*load->ios));
     load->user = (struct stream_user){&user_ops};
     load->session = new_session(load);

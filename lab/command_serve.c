@@ -38,6 +38,13 @@ static const char help[] =
     "  --state DIR          keeps persistent reservations (APTPL) there, not beside the disks' "
     "files\n"
     "  --service-times      disks as slow as the topology says; else as fast as they can be\n"
+    "  --most-sessions N    more are refused with \"out of resources\" (4096)\n"
+    "  --most-connections N logged in or not (as many sessions, and 1024); a new one then takes\n"
+    "                       the place of the oldest that has not logged in\n"
+    "  --most-data SIZE     that all commands together have under way (1 GiB); past it each "
+    "session\n"
+    "                       has one at a time, or some small ones\n"
+    "  --login-time TIME    a login may take so long (15 s, or as the array's profile says)\n"
     "\n"
     "SIGTERM and SIGINT end it, SIGUSR1 prints statistics, SIGHUP has the secrets read again.\n";
 
@@ -60,6 +67,7 @@ struct options {
     const char *own;
     const char *state;
     const char *control;
+    struct serve_limits limits;
 };
 
 static int usage(const char *problem, const char *value)
@@ -94,6 +102,43 @@ static bool parse_listen(const char *text, struct endpoint *ret_at)
     return true;
 }
 
+static bool parse_count(const char *text, uint32_t most, uint32_t *ret_count)
+{
+    int64_t count;
+
+    if (quantity_parse_number(text, 0, &count) != QUANTITY_FINE || count < 1 || count > most)
+        return false;
+    *ret_count = (uint32_t)count;
+    return true;
+}
+
+/* A limit on what peers can do. */
+static int parse_limit(struct serve_limits *limits, int option, const char *text)
+{
+    int64_t value = 0;
+
+    switch (option) {
+    case '1':
+        if (!parse_count(text, SERVE_MOST_SESSIONS, &limits->sessions))
+            return usage("--most-sessions wants a number from 1 to 60000, not", text);
+        return 0;
+    case '2':
+        if (!parse_count(text, SERVE_MOST_CONNECTIONS, &limits->connections))
+            return usage("--most-connections wants a number from 1 to 60000, not", text);
+        return 0;
+    case '3':
+        if (quantity_parse(text, QUANTITY_SIZE, &value) != QUANTITY_FINE || value < 1)
+            return usage("--most-data wants a size (512MiB), not", text);
+        limits->moving_bytes = (uint64_t)value;
+        return 0;
+    default:
+        if (quantity_parse(text, QUANTITY_SPAN, &value) != QUANTITY_FINE || value < 1)
+            return usage("--login-time wants a time (15s), not", text);
+        limits->login_time_ns = value;
+        return 0;
+    }
+}
+
 /* -1: help was asked for; 0: all is well. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
@@ -108,6 +153,10 @@ static int parse_options(struct options *o, int argc, char **argv)
                                           {"state", required_argument, NULL, 'S'},
                                           {"ctl", required_argument, NULL, 'C'},
                                           {"service-times", no_argument, NULL, 's'},
+                                          {"most-sessions", required_argument, NULL, '1'},
+                                          {"most-connections", required_argument, NULL, '2'},
+                                          {"most-data", required_argument, NULL, '3'},
+                                          {"login-time", required_argument, NULL, '4'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -155,6 +204,13 @@ static int parse_options(struct options *o, int argc, char **argv)
             break;
         case 's':
             o->is_mediated = true;
+            break;
+        case '1':
+        case '2':
+        case '3':
+        case '4':
+            if (parse_limit(&o->limits, option, optarg) != 0)
+                return EXIT_USAGE;
             break;
         case 'h':
             fputs(help, stdout);
@@ -299,6 +355,7 @@ static int serve(const struct options *o, const struct serve_config *config)
     whole.is_mediated = o->is_mediated;
     whole.state_folder = o->state;
     whole.control_path = o->control;
+    whole.limits = o->limits;
     whole.log = stdout;
     struct serve *server = serve_new(&whole, &err);
 

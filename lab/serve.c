@@ -28,6 +28,12 @@
 #define LEAST_DISK_BYTES (1u << 20)
 #define PORT_GROUP       1 /* one target port group, as in the simulation */
 #define MOST_AT_ONCE     1024u
+#define SESSIONS         4096u
+#define DOOR             1024u /* connections that are not logged in, besides the sessions */
+#define MOVING_BYTES     (UINT64_C(1) << 30)
+#define FILES_BESIDES    64u /* that are open besides disks and connections */
+#define FILES_OF_DISK    3u  /* its own, its reservations, and those while they are written */
+#define QUIET_NS         SECONDS(1) /* between two lines about connections that are not taken */
 
 struct disk {
     struct memory_store *memory; /* one of the two */
@@ -50,10 +56,15 @@ struct serve {
     struct disk *disks; /* owned, by LUN */
     struct portal_node *node;
     struct portal_log log;
+    struct socket_net_user net_user;
     struct endpoint portals[TARGET_MOST_PORTALS];
     size_t portal_count;
     struct serve_control *control; /* NULL: no faults */
     struct serve_control_user control_user;
+    struct array_profile profile;
+    struct target_limits limits;
+    int64_t told_ns; /* of a connection that was not taken */
+    uint64_t untold; /* since then */
 };
 
 /* The log. */
@@ -100,6 +111,32 @@ static void print_counts(const struct serve *serve, FILE *to)
     fflush(to);
 }
 
+/* Whoever opens connections by the thousand shall not fill the log. */
+static void log_turned_away(struct portal_log *log, struct endpoint remote)
+{
+    struct serve *serve = CONTAINER_OF(log, struct serve, log);
+    int64_t now_ns = clock_now_ns(&serve->queue.clock);
+
+    serve->untold++;
+    if (serve->told_ns != 0 && now_ns < time_after(serve->told_ns, QUIET_NS))
+        return;
+    fputs("no connection for ", serve->config.log);
+    print_endpoint(serve->config.log, remote);
+    fprintf(serve->config.log, ": %u are logged in, no more may be (%" PRIu64 " refused)\n",
+            serve->limits.connections, serve->untold);
+    fflush(serve->config.log);
+    serve->told_ns = now_ns;
+    serve->untold = 0;
+}
+
+static void log_starved(struct socket_net_user *user, int code)
+{
+    struct serve *serve = CONTAINER_OF(user, struct serve, net_user);
+
+    fprintf(serve->config.log, "warning: no connection can be taken now: %s\n", strerror(code));
+    fflush(serve->config.log);
+}
+
 static void say_behind(struct pacer_user *user, int64_t behind_ns)
 {
     struct serve *serve = CONTAINER_OF(user, struct serve, pacer_user);
@@ -131,6 +168,40 @@ static void choose_portals(struct serve *serve)
 
         serve->portals[i] = (struct endpoint){at.address, at.port ? at.port : ISCSI_PORT};
     }
+}
+
+static uint32_t lesser(uint64_t a, uint64_t b)
+{
+    return (uint32_t)(a < b ? a : b);
+}
+
+/* Connections need file descriptors: as many of them as the system lets us have, less what else is
+ * open. Without a limit of its own, the number of connections leaves room at the door. */
+static void choose_limits(struct serve *serve)
+{
+    const struct serve_limits *asked = &serve->config.limits;
+    uint64_t besides =
+        FILES_BESIDES + serve->portal_count + FILES_OF_DISK * serve->array->disk_count;
+    uint32_t sessions = asked->sessions ? asked->sessions : SESSIONS;
+    uint32_t connections =
+        asked->connections ? asked->connections : lesser(sessions + DOOR, SERVE_MOST_CONNECTIONS);
+    uint64_t files = socket_net_most_files(connections + besides);
+    uint32_t possible = files > besides ? (uint32_t)(files - besides) : 1;
+
+    if (possible < connections) {
+        fprintf(serve->config.log,
+                "warning: %" PRIu64 " files may be open, so that %u connections fit instead of %u; "
+                "'ulimit -n' or LimitNOFILE= raises it\n",
+                files, possible, connections);
+        connections = possible;
+    }
+    serve->limits = (struct target_limits){
+        .connections = connections,
+        .sessions = lesser(sessions, connections),
+        .moving_bytes = asked->moving_bytes ? asked->moving_bytes : MOVING_BYTES,
+    };
+    if (asked->login_time_ns > 0)
+        serve->profile.login_timeout_ns = asked->login_time_ns;
 }
 
 static void add_device(struct serve *serve)
@@ -266,7 +337,8 @@ static void add_node(struct serve *serve)
         .target = {.name = serve->array->target_name,
                    .portals = portals,
                    .portal_count = serve->portal_count,
-                   .profile = &serve->array->profile,
+                   .profile = &serve->profile,
+                   .limits = serve->limits,
                    .device = serve->device,
                    .pool = serve->pool,
                    .trace = &serve->trace,
@@ -378,8 +450,10 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
                             .pacer_user = {say_behind, say_slip},
                             .pool = pool_new(),
                             .trace = {.ops = trace_nowhere_ops()},
-                            .log = {log_login, log_end},
-                            .control_user = {print_for_control, stop_by_control}};
+                            .control_user = {print_for_control, stop_by_control},
+                            .log = {log_login, log_end, log_turned_away},
+                            .net_user = {log_starved},
+                            .profile = config->topology->arrays[config->array_index].profile};
     event_queue_init(&serve->queue);
     choose_portals(serve);
     if (!check_counts(serve, err)) {
@@ -392,8 +466,9 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
         serve_free(serve);
         return NULL;
     }
-    serve->net =
-        socket_net_new(&(struct socket_net_config){serve->loop, serve->pacer, serve->pool});
+    serve->net = socket_net_new(&(struct socket_net_config){
+        .loop = serve->loop, .pacer = serve->pacer, .pool = serve->pool, .user = &serve->net_user});
+    choose_limits(serve);
     serve->disks = mem_array(serve->array->disk_count, sizeof(*serve->disks));
     add_device(serve);
     for (uint32_t lun = 0; lun < serve->array->disk_count; lun++) {

@@ -28,6 +28,17 @@ struct serve_secrets {
                  struct chap_policy *ret_discovery, struct error *err);
 };
 
+/* What peers may make the server hold (target.h); 0 in a member: what serve.c thinks is sensible.
+ */
+struct serve_limits {
+    uint32_t connections;
+    uint32_t sessions;
+    uint64_t moving_bytes;
+    int64_t login_time_ns; /* 0: as the array's profile says */
+};
+#define SERVE_MOST_CONNECTIONS 60000u
+#define SERVE_MOST_SESSIONS    60000u
+
 /* All borrowed for the life of the server. */
 struct serve_config {
     const struct topology *topology;
@@ -42,6 +53,7 @@ struct serve_config {
     bool is_mediated;              /* with the topology's service times */
     const char *control_path;      /* where faults are taken as they are typed; NULL: nowhere */
     struct serve_secrets *secrets; /* read once, and again at SIGHUP; NULL: no CHAP */
+    struct serve_limits limits;
     FILE *log;
 };
 

@@ -20,10 +20,29 @@ const char *conn_end_word(enum conn_end end)
 
 /* ---- life ---- */
 
+void conn_leave_door(struct conn *conn)
+{
+    if (conn->state == CONN_QUIET || conn->state == CONN_LOGIN)
+        DL_DELETE2(conn->target->at_door, conn, door_prev, door_next);
+}
+
+/* There are as many connections as may be: the one that has been longest at the door without coming
+ * in makes way for a new one, so that who only opens connections keeps nobody out. */
+static bool make_way(struct target *target, int64_t now_ns)
+{
+    if (!target->at_door) {
+        target->counters.turned_away++;
+        return false;
+    }
+    target->counters.evictions++;
+    conn_drop(target->at_door, CONN_EVICTED, "", now_ns);
+    return true;
+}
+
 struct conn *conn_new(struct target *target, const struct conn_config *config, int64_t now_ns)
 {
     assert(config->portal_index < target->portal_count);
-    if (target->conn_count >= target->max_connections)
+    if (target->open_count >= target->limits.connections && !make_way(target, now_ns))
         return NULL;
     struct chunk *home = chunk_new(target->pool, sizeof(struct conn));
     struct conn *conn = (void *)home->data;
@@ -47,7 +66,8 @@ struct conn *conn_new(struct target *target, const struct conn_config *config, i
     };
     framer_init(&conn->framer, iscsi_default_params.max_recv_segment_bytes, 0);
     DL_APPEND(target->conns, conn);
-    target->conn_count++;
+    DL_APPEND2(target->at_door, conn, door_prev, door_next);
+    target->open_count++;
     target->counters.connections++;
     return conn;
 }
@@ -93,10 +113,11 @@ static void leave_session(struct conn *conn, int64_t now_ns)
 
         planted_keep_session(session);
         if (conn->end == CONN_REINSTATED)
-            session->retained_until_ns = time_after(now_ns, CONN_CLOSE_NS);
+            target_session_retain(session, time_after(now_ns, CONN_CLOSE_NS));
         else if (params->time2retain_s > 0 && !session->key.is_discovery)
-            session->retained_until_ns =
-                time_after(now_ns, SECONDS(params->time2wait_s + (int64_t)params->time2retain_s));
+            target_session_retain(
+                session,
+                time_after(now_ns, SECONDS(params->time2wait_s + (int64_t)params->time2retain_s)));
         else
             target_session_end(session);
     }
@@ -110,7 +131,9 @@ static void end(struct conn *conn, enum conn_end why, const char *detail, bool i
         return;
     if (conn->state == CONN_FULL_FEATURE && why != CONN_REINSTATED)
         conn->target->counters.losses++;
+    conn_leave_door(conn);
     conn->state = CONN_ENDED;
+    conn->target->open_count--;
     conn->end = why;
     conn->end_detail = detail;
     conn->is_orderly = is_orderly;
@@ -146,6 +169,7 @@ void conn_close_when_sent(struct conn *conn, enum conn_end why, const char *deta
 {
     if (conn->state == CONN_ENDED || conn->state == CONN_CLOSING)
         return;
+    conn_leave_door(conn);
     conn->state = CONN_CLOSING;
     conn->end = why;
     conn->end_detail = detail;
@@ -172,7 +196,6 @@ void conn_free(struct conn *conn, int64_t now_ns)
     framer_fini(&conn->framer);
     target_unmark_restless(target, conn);
     DL_DELETE(target->conns, conn);
-    target->conn_count--;
     conn->trace_memo = NULL;
     target->trace->ops->pdu_end(target->trace, now_ns, conn->number);
     chunk_unref(conn->home);
@@ -289,6 +312,11 @@ static void take_request(struct conn *conn, const struct pdu *pdu, struct buf *d
             conn_execute(conn, pdu, data, header, now_ns);
             if (session->waiting_count > 0 || session->task_requests)
                 conn_deliver_waiting(session, now_ns);
+            return;
+        }
+        if (session->waiting_bytes + pdu->data_bytes > WAITING_MOST) {
+            buf_free(data);
+            conn_drop(conn, CONN_PROTOCOL_ERROR, "too much data before its turn", now_ns);
             return;
         }
         if (target_session_keep(session, conn, pdu, data, header))
@@ -425,7 +453,8 @@ void conn_feed(struct conn *conn, struct buf *bytes, int64_t now_ns)
 
 size_t conn_room(const struct conn *conn)
 {
-    bool is_full = conn->unsent_bytes + conn->out.bytes >= CONN_MOST_UNSENT;
+    bool is_full = conn->unsent_bytes + conn->out.bytes >= CONN_MOST_UNSENT ||
+                   conn->replies_bytes >= CONN_MOST_REPLIES;
 
     return is_listening(conn) && is_full ? 0 : CONN_FEED_BYTES; /* the deaf drop what comes */
 }
@@ -533,6 +562,7 @@ static void wake_full_feature(struct conn *conn, int64_t now_ns)
         return;
     }
     task_requests_wake(conn->session, now_ns);
+    commands_go_on(conn->session);
     if (ping_deadline_ns(conn) > now_ns)
         return;
     if (conn->ping_sent_ns == TIME_NEVER)

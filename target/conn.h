@@ -78,7 +78,8 @@ void conn_closed(struct conn *conn, int64_t now_ns);
     X(CONN_REINSTATED, "reinstated") /* the initiator logged in anew */                            \
     X(CONN_RESET, "target reset")                                                                  \
     X(CONN_DROPPED, "dropped")                                                                     \
-    X(CONN_CRASHED, "crashed")
+    X(CONN_CRASHED, "crashed")                                                                     \
+    X(CONN_EVICTED, "made way for another, not being logged in")
 
 enum conn_end {
 #define X(name, word) name,

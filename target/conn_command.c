@@ -135,6 +135,12 @@ static void start(struct command *command)
         session->held_count++;
 }
 
+/* What it may read, as far as it counts. */
+static uint64_t read_most_bytes(const struct command *command)
+{
+    return command->expected_bytes < MOVING_MOST ? command->expected_bytes : MOVING_MOST;
+}
+
 /* All that is owed has come: either all that is needed is there, or more is asked for. */
 void command_go_on(struct command *command)
 {
@@ -152,7 +158,16 @@ void command_go_on(struct command *command)
         command_ask(command);
         return;
     }
-    start(command);
+    if (!command->is_read || command_has_budget(command, read_most_bytes(command)))
+        start(command);
+}
+
+void commands_go_on(struct session *session)
+{
+    struct command *command;
+
+    while (!session->is_over && (command = command_next_in_line(session)) != NULL)
+        command_go_on(command);
 }
 
 /* 11.3.1.2; "untagged" is as good as SIMPLE. */

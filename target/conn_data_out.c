@@ -118,45 +118,62 @@ static bool may_ask(const struct command *command)
            command->burst_count < r2t_limit(command->session);
 }
 
-/* What one session collects is bounded. A command holds its share until it has ended. */
-static bool has_budget(struct command *command)
+static bool fits_budget(const struct session *session, uint64_t bytes)
+{
+    const struct target *target = session->target;
+    uint64_t then_bytes = session->moving_bytes + bytes;
+
+    if (session->moving_bytes == 0 || then_bytes <= MOVING_LEAST)
+        return true;
+    return then_bytes <= MOVING_MOST && target->moving_bytes + bytes <= target->limits.moving_bytes;
+}
+
+bool command_has_budget(struct command *command, uint64_t bytes)
 {
     struct session *session = command->session;
-    uint32_t bytes = command->needed_bytes - command->asked_bytes;
 
-    if (command->budget_bytes > 0)
+    if (command->budget_bytes > 0 || bytes == 0)
         return true;
     if (command->is_in_line)
         return false;
-    if (session->collecting_bytes > 0 && session->collecting_bytes + bytes > COLLECTING_MOST) {
+    if (session->budget_line || !fits_budget(session, bytes)) {
         DL_APPEND2(session->budget_line, command, previous_in_line, next_in_line);
         command->is_in_line = true;
+        command->wanted_bytes = bytes;
         return false;
     }
     command->budget_bytes = bytes;
-    session->collecting_bytes += bytes;
+    session->moving_bytes += bytes;
+    session->target->moving_bytes += bytes;
     return true;
 }
 
-/* Commands that waited for their share, in their order. */
-static void spend_budget(struct session *session)
+static void leave_line(struct command *command)
 {
-    while (session->budget_line) {
-        struct command *command = session->budget_line;
-        uint32_t bytes = command->needed_bytes - command->asked_bytes;
+    if (!command->is_in_line)
+        return;
+    DL_DELETE2(command->session->budget_line, command, previous_in_line, next_in_line);
+    command->is_in_line = false;
+}
 
-        if (session->collecting_bytes > 0 && session->collecting_bytes + bytes > COLLECTING_MOST)
-            return;
-        DL_DELETE2(session->budget_line, command, previous_in_line, next_in_line);
-        command->is_in_line = false;
-        command_ask(command);
-        target_mark_restless(session->target, command->conn);
-    }
+struct command *command_next_in_line(struct session *session)
+{
+    struct command *command = session->budget_line;
+
+    if (!command || !fits_budget(session, command->wanted_bytes))
+        return NULL;
+    leave_line(command);
+    command->budget_bytes = command->wanted_bytes;
+    session->moving_bytes += command->budget_bytes;
+    session->target->moving_bytes += command->budget_bytes;
+    return command;
 }
 
 void command_ask(struct command *command)
 {
-    if (may_ask(command) && !command->out.is_queued && has_budget(command))
+    uint32_t bytes = command->needed_bytes - command->asked_bytes;
+
+    if (may_ask(command) && !command->out.is_queued && command_has_budget(command, bytes))
         conn_put(command->conn, &command->out, OUT_R2T, 0);
 }
 
@@ -193,16 +210,11 @@ bool command_next_r2t(struct command *command, struct pdu *ret_pdu, int64_t now_
 
 void command_stop_collecting(struct command *command)
 {
-    struct session *session = command->session;
-
     if (command->is_owing) {
         DL_DELETE2(command->conn->owing, command, previous_owing, next_owing);
         command->is_owing = false;
     }
-    if (command->is_in_line) {
-        DL_DELETE2(session->budget_line, command, previous_in_line, next_in_line);
-        command->is_in_line = false;
-    }
+    leave_line(command);
 }
 
 void command_give_budget(struct command *command)
@@ -211,10 +223,11 @@ void command_give_budget(struct command *command)
 
     if (command->budget_bytes == 0)
         return;
-    session->collecting_bytes -= command->budget_bytes;
+    session->moving_bytes -= command->budget_bytes;
+    session->target->moving_bytes -= command->budget_bytes;
     command->budget_bytes = 0;
-    if (!session->is_over)
-        spend_budget(session);
+    if (session->budget_line && !session->is_over) /* not from here: see commands_go_on() */
+        target_mark_restless(session->target, session->budget_line->conn);
 }
 
 /* ---- Data-Out ---- */

@@ -25,15 +25,18 @@
 #include "target/target_inside.h"
 #include "target/task.h"
 
-#define CONN_MOST_UNSENT    (16u * 1024 * 1024) /* bytes due to a peer that does not read */
+#define CONN_MOST_UNSENT    (16u * 1024 * 1024) /* bytes due to a peer that does not read, */
+#define CONN_MOST_REPLIES   (1024u * 1024)      /* and those of them that no command answers for */
 #define CONN_FEED_BYTES     (256u * 1024)       /* what it likes to get at once */
 #define CONN_CLOSE_NS       SECONDS(10)         /* for the last PDUs to be taken */
 #define CONN_MOST_IMMEDIATE 32u                 /* immediate requests at work in a session */
 #define COMMAND_MOST_R2TS   8u                  /* outstanding for one command */
-#define COLLECTING_MOST                                                                            \
-    (UINT64_C(64) * 1024 * 1024)        /* of one session; a single command may                    \
-                                           be larger when it is alone */
-#define TASK_REQUEST_WAIT_NS SECONDS(2) /* for data that an aborted task is owed */
+/* Data under way in one session; a single command may be larger when it is alone. So much may
+ * always be, whatever other sessions do. */
+#define MOVING_MOST          (UINT64_C(64) * 1024 * 1024)
+#define MOVING_LEAST         (UINT64_C(1024) * 1024)
+#define WAITING_MOST         (UINT64_C(4) * 1024 * 1024) /* data that came before its turn */
+#define TASK_REQUEST_WAIT_NS SECONDS(2)                  /* for data that an aborted task is owed */
 
 /* ---- what waits to be sent ---- */
 
@@ -98,9 +101,9 @@ struct command {
     bool is_read;
     bool is_write;
     bool is_immediate;
-    bool is_listed; /* has its tag and its place in the window */
-    bool is_owing;  /* in the list of those */
-    bool is_in_line;
+    bool is_listed;  /* has its tag and its place in the window */
+    bool is_owing;   /* in the list of those */
+    bool is_in_line; /* for its share */
     bool is_aborted; /* COLLECTING: swallows the data that was asked for, then vanishes */
     unsigned fault;  /* REFUSAL() that it ends with once all owed data came; 0: none */
     struct task_request *awaited_by; /* that waits for owed data of an aborted command */
@@ -109,7 +112,8 @@ struct command {
     uint32_t needed_bytes;    /* of the start of the data, for the device */
     uint32_t came_bytes;      /* in order, from 0 */
     uint32_t asked_bytes;     /* up to where data was solicited or came by itself */
-    uint32_t budget_bytes;    /* of the session's, that it holds */
+    uint64_t wanted_bytes;    /* the share that it waits for */
+    uint64_t budget_bytes;    /* its share of what the session may have under way */
     bool is_unsolicited_open; /* unsolicited Data-Out may come, until one with F */
     uint32_t unsolicited_data_sn;
     uint32_t r2t_sn;
@@ -184,6 +188,8 @@ struct conn {
     struct chunk *home; /* the memory of this very struct */
     struct conn *next;  /* utlist: all of the target */
     struct conn *prev;
+    struct conn *door_next; /* utlist: target->at_door, while QUIET or in LOGIN */
+    struct conn *door_prev;
     struct conn *next_of_session;
     struct session *waits_for; /* its old tasks must end before login or logout goes on */
     struct conn *next_waiter;  /* of waits_for->waiters */
@@ -208,6 +214,7 @@ struct conn {
     /* Sending. */
     struct out_item *out_items; /* utlist: in the order of sending */
     size_t unsent_bytes;        /* their costs */
+    size_t replies_bytes;       /* those of OUT_REPLY */
     struct buf_queue out;       /* made, not taken */
     /* Waiting. */
     struct command *owing; /* by the time since when */
@@ -226,6 +233,9 @@ struct conn {
 };
 
 /* ---- conn.c ---- */
+
+/* Before its state changes: it logs in, or will not any more. */
+void conn_leave_door(struct conn *conn);
 
 /* The end, at once: what was not sent is dropped, the session is lost or goes on without it. */
 void conn_drop(struct conn *conn, enum conn_end why, const char *detail, int64_t now_ns);
@@ -276,6 +286,8 @@ void conn_scsi_command(struct conn *conn, const struct pdu *pdu, struct buf *dat
                        const uint8_t *header, int64_t now_ns);
 /* All its data is there, or all that will come. */
 void command_go_on(struct command *command);
+/* Those that waited for their share of what may be under way. */
+void commands_go_on(struct session *session);
 /* It ends without an answer. One that the device has stays until the device gives it back. */
 void command_forget(struct command *command);
 /* Its memory, its tag, its place in the window. */
@@ -298,7 +310,11 @@ void command_ask(struct command *command);
 /* The R2T that may be sent now; false: there is none. */
 bool command_next_r2t(struct command *command, struct pdu *ret_pdu, int64_t now_ns);
 void command_stop_collecting(struct command *command);
-/* Its share of what the session may collect is free for others. */
+/* May it have 'bytes' under way? Else it stands in line for them: see commands_go_on(). It keeps
+ * its share until it has ended. */
+bool command_has_budget(struct command *command, uint64_t bytes);
+/* The first in line may have its share; it has left the line. NULL: nobody is there, or may. */
+struct command *command_next_in_line(struct session *session);
 void command_give_budget(struct command *command);
 
 /* ---- conn_tmf.c ---- */

@@ -102,6 +102,7 @@ static void enter_full_feature(struct conn *conn, struct session *session)
     framer_set_max_data(&conn->framer, agreed->max_recv_segment_bytes);
     conn->framer.max_ahs_bytes = PDU_AHS_MOST_BYTES;
     target_session_join(session, conn);
+    conn_leave_door(conn);
     conn->state = CONN_FULL_FEATURE;
     conn->has_logged_in_event = true;
     conn->target->counters.logins++;
@@ -127,6 +128,10 @@ static void begin_session(struct conn *conn, int64_t now_ns)
     old = target_session_find_over(target, &login->key);
     if (old && conn_must_wait(conn, old))
         return;
+    if (HASH_COUNT(target->sessions) >= target->limits.sessions) {
+        conn_refuse_login(conn, ISCSI_LOGIN_OUT_OF_RESOURCES, "too many sessions", now_ns);
+        return;
+    }
     struct session *session = target_session_new(target, &login->key, conn->portal_index,
                                                  login->watch.cmd_sn, &login->negotiation.agreed);
 

@@ -17,6 +17,8 @@ void conn_put(struct conn *conn, struct out_item *item, enum out_kind kind, size
     item->is_queued = true;
     item->cost_bytes = (uint32_t)(bytes + ITEM_COST_BYTES);
     conn->unsent_bytes += item->cost_bytes;
+    if (kind == OUT_REPLY)
+        conn->replies_bytes += item->cost_bytes;
     DL_APPEND(conn->out_items, item);
 }
 
@@ -26,6 +28,8 @@ void conn_unput(struct conn *conn, struct out_item *item)
         return;
     item->is_queued = false;
     conn->unsent_bytes -= item->cost_bytes;
+    if (item->kind == OUT_REPLY)
+        conn->replies_bytes -= item->cost_bytes;
     DL_DELETE(conn->out_items, item);
 }
 

@@ -267,8 +267,11 @@ static struct stream_user *on_accept(struct acceptor *acceptor, struct stream *s
     };
     struct conn *conn = node->is_listening ? conn_new(node->target, &config, now_of(node)) : NULL;
 
-    if (!conn)
+    if (!conn) {
+        if (node->is_listening && node->log && node->log->on_turned_away)
+            node->log->on_turned_away(node->log, stream->remote);
         return NULL;
+    }
     struct line *line = pool_take(node->pool, sizeof(*line));
 
     *line = (struct line){

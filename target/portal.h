@@ -24,6 +24,8 @@ struct portal_log {
     void (*on_login)(struct portal_log *log, const struct session_info *session);
     void (*on_end)(struct portal_log *log, struct endpoint remote, const char *why,
                    const char *detail);
+    /* A connection was not even taken: there are too many. */
+    void (*on_turned_away)(struct portal_log *log, struct endpoint remote);
 };
 
 struct portal_node_config {

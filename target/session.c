@@ -127,6 +127,24 @@ static void clear_ring(struct session *session)
     }
 }
 
+static void stop_retaining(struct session *session)
+{
+    if (session->retained_until_ns == TIME_NEVER)
+        return;
+    session->retained_until_ns = TIME_NEVER;
+    DL_DELETE(session->target->retained, session);
+}
+
+void target_session_retain(struct session *session, int64_t until_ns)
+{
+    assert(session->conn_count == 0);
+    stop_retaining(session);
+    if (until_ns == TIME_NEVER)
+        return;
+    session->retained_until_ns = until_ns;
+    DL_APPEND(session->target->retained, session);
+}
+
 void target_session_end(struct session *session)
 {
     struct target *target = session->target;
@@ -136,7 +154,7 @@ void target_session_end(struct session *session)
     if (session->is_over)
         return;
     session->is_over = true;
-    session->retained_until_ns = TIME_NEVER;
+    stop_retaining(session);
     HASH_DELETE(hh, target->sessions, session);
     DL_APPEND(target->over, session);
     task_requests_leave(session, NULL); /* first: they are not to hear of their commands' end */
@@ -153,6 +171,8 @@ static void destroy(struct session *session)
 
     assert(!session->commands);
     assert(!session->task_requests);
+    assert(session->moving_bytes == 0);
+    assert(session->waiting_bytes == 0);
     DL_DELETE(target->over, session);
     give_tsih(target, session->tsih);
     chunk_unref(session->tables);
@@ -175,7 +195,7 @@ void target_session_join(struct session *session, struct conn *conn)
     conn->next_of_session = session->conns;
     session->conns = conn;
     session->conn_count++;
-    session->retained_until_ns = TIME_NEVER;
+    stop_retaining(session);
 }
 
 void target_session_leave(struct session *session, struct conn *conn)
@@ -228,6 +248,7 @@ bool target_session_keep(struct session *session, struct conn *conn, const struc
         return false;
     *place = pool_take(session->target->pool, sizeof(**place));
     **place = (struct waiting_request){.conn = conn, .pdu = *pdu, .data = data};
+    session->waiting_bytes += pdu->data_bytes;
     memcpy((*place)->header, header, PDU_HEADER_BYTES);
     session->waiting_count++;
     return true;
@@ -241,6 +262,7 @@ void target_session_plug(struct session *session, uint32_t cmd_sn)
         *place = pool_take(session->target->pool, sizeof(**place));
         session->waiting_count++;
     }
+    session->waiting_bytes -= (*place)->pdu.data_bytes;
     buf_free((*place)->data);
     **place = (struct waiting_request){.pdu = {.cmd_sn = cmd_sn}};
 }
@@ -261,6 +283,7 @@ struct waiting_request *target_session_next_in_order(struct session *session)
 
 void target_session_free_waiting(struct session *session, struct waiting_request *waiting)
 {
+    session->waiting_bytes -= waiting->pdu.data_bytes;
     buf_free(waiting->data);
     pool_give(session->target->pool, waiting, sizeof(*waiting));
 }

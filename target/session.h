@@ -77,11 +77,12 @@ struct session {
     uint32_t next_ttt;
     uint32_t swallowed[SESSION_SWALLOWED];
     uint32_t swallowed_next;
-    /* Data-out that was asked for and not yet given to the device or dropped. */
-    uint64_t collecting_bytes;
-    struct command *budget_line; /* commands that wait until some of it is free */
+    uint64_t waiting_bytes; /* data of requests in the ring */
+    /* Data under way: asked for by R2T and not yet written, or being read and not yet sent. */
+    uint64_t moving_bytes;
+    struct command *budget_line; /* commands that wait until there is less of it */
     UT_hash_handle hh;
-    struct session *next; /* of the target's list of those that are over */
+    struct session *next; /* of the target's list of those that are over, or are retained */
     struct session *prev;
 };
 
@@ -98,6 +99,8 @@ void target_session_end(struct session *session);
 /* A connection joins, or leaves and takes its commands with it: nothing of them is answered. */
 void target_session_join(struct session *session, struct conn *conn);
 void target_session_leave(struct session *session, struct conn *conn);
+/* Without a connection, it waits until then. */
+void target_session_retain(struct session *session, int64_t until_ns);
 /* Frees a session that is over and not needed any more, else tells those who wait for it. */
 void target_session_settle(struct session *session);
 
@@ -109,7 +112,7 @@ static inline uint32_t target_session_max_cmd_sn(const struct session *session)
 bool target_session_is_in_window(const struct session *session, uint32_t cmd_sn);
 
 /* The ring: requests that came before their turn. 'data' is taken over when they are kept; false:
- * the place is taken (it was received before). */
+ * the place is taken (it was received before). The data of all of them is bounded by the caller. */
 struct waiting_request {
     struct conn *conn; /* NULL: void */
     struct pdu pdu;

@@ -37,7 +37,7 @@ struct target *target_new(const struct target_config *config)
         .trace = config->trace,
         .watch = config->watch,
         .is_in_service = true,
-        .max_connections = config->max_connections ? config->max_connections : 65535,
+        .limits = config->limits,
         .next_connection = config->first_connection,
         .plant = config->plant,
         .chance = config->chance,
@@ -46,6 +46,12 @@ struct target *target_new(const struct target_config *config)
     snprintf(target->alias, sizeof(target->alias), "%s", config->alias ? config->alias : "");
     memcpy(target->portals, config->portals, config->portal_count * sizeof(*config->portals));
     bound_profile(&target->profile);
+    if (target->limits.connections == 0)
+        target->limits.connections = UINT16_MAX;
+    if (target->limits.sessions == 0)
+        target->limits.sessions = UINT16_MAX;
+    if (target->limits.moving_bytes == 0)
+        target->limits.moving_bytes = UINT64_MAX;
     return target;
 }
 
@@ -71,6 +77,8 @@ void target_free(struct target *target)
     DL_FOREACH_SAFE(target->ghosts, ghost, next)
     free(ghost);
     assert(!target->over);
+    assert(target->open_count == 0);
+    assert(target->moving_bytes == 0);
     free(target);
 }
 
@@ -133,17 +141,20 @@ int64_t target_deadline_ns(const struct target *target)
 {
     int64_t deadline_ns = TIME_NEVER;
 
-    for (const struct session *session = target->sessions; session; session = session->hh.next)
-        deadline_ns = time_min(deadline_ns, session->retained_until_ns);
+    const struct session *session;
+
+    DL_FOREACH(target->retained, session)
+    deadline_ns = time_min(deadline_ns, session->retained_until_ns);
     return deadline_ns;
 }
 
 void target_wake(struct target *target, int64_t now_ns)
 {
+    struct session *session;
     struct session *next;
 
-    for (struct session *session = target->sessions; session; session = next) {
-        next = session->hh.next;
+    DL_FOREACH_SAFE(target->retained, session, next)
+    {
         if (session->retained_until_ns > now_ns)
             continue;
         target_session_end(session);

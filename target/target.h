@@ -45,6 +45,18 @@ struct restless_watch {
     void (*on_restless)(struct restless_watch *watch);
 };
 
+/* What peers may make the target hold; 0 in a member: its default. */
+struct target_limits {
+    /* At once, logged in or not: 65535. Beyond it a new one takes the place of the one that has
+     * been longest without having logged in; where all have, it is refused. */
+    uint32_t connections;
+    uint32_t sessions; /* more are refused with "out of resources"; 65535, as TSIHs go */
+    /* Data that the commands of all sessions have under way, to the device or to an initiator that
+     * may not read it: no limit. Past it a session goes on with one command at a time, or with
+     * some small ones; the others wait. */
+    uint64_t moving_bytes;
+};
+
 struct target_config {
     const char *name;                    /* iSCSI name; copied */
     const char *alias;                   /* TargetAlias; copied; NULL: none */
@@ -56,7 +68,7 @@ struct target_config {
     struct trace *trace;
     struct restless_watch *watch; /* NULL: the owner looks by itself */
     uint64_t first_connection;    /* connections are numbered from here in the trace */
-    uint32_t max_connections;     /* at once, logged in or not; 0: 65535 */
+    struct target_limits limits;
     enum plant plant;
     struct chance *chance; /* borrowed; for the challenges of target_set_chap(); NULL: no CHAP */
 };
@@ -120,6 +132,8 @@ size_t target_sessions_of(const struct target *target, const char *initiator_nam
     X(connections, "iscsi-connections")                                                            \
     X(logins, "iscsi-logins") /* that reached full feature phase */                                \
     X(refusals, "iscsi-login-refusals")                                                            \
+    X(evictions, "iscsi-connections-evicted")   /* made way for a new one before they logged in */ \
+    X(turned_away, "iscsi-connections-refused") /* all others were logged in */                    \
     X(logouts, "iscsi-logouts")                                                                    \
     X(reinstatements, "iscsi-reinstatements") /* an old session made way for a new one */          \
     X(losses, "iscsi-connections-lost")       /* in full feature phase, without a logout */        \

@@ -27,9 +27,12 @@ struct target {
     struct session *ghosts;   /* planted bug P6: forgotten by everybody but the list */
     uint8_t tsihs_in_use[65536 / 8];
     uint16_t last_tsih;
-    struct conn *conns; /* utlist by next, previous */
-    uint32_t conn_count;
-    uint32_t max_connections;
+    struct conn *conns;   /* utlist by next, previous */
+    uint32_t open_count;  /* of those that have not ended */
+    struct conn *at_door; /* utlist by door_next, door_prev: open, not logged in; oldest first */
+    struct target_limits limits;
+    uint64_t moving_bytes;    /* of all sessions: see command_has_budget() */
+    struct session *retained; /* utlist by next, prev: they have no connection */
     uint64_t next_connection;
     struct conn *restless_head;
     struct conn *restless_tail;

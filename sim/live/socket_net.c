@@ -15,11 +15,13 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define READ_AT_ONCE   (256u * 1024) /* of one stream, before others get their turn */
+#define SEND_AT_ONCE   (256u * 1024) /* the same */
 #define PIECES_AT_ONCE 256           /* of one writev() */
 #define ACCEPT_AT_ONCE 64
 #define BACKLOG        1024
@@ -44,6 +46,7 @@ struct socket_stream {
     int fd;
     ev_io reader;
     ev_io writer;
+    ev_timer linger; /* it is let go, and the peer does not take what is queued */
     struct buf_queue out;
     size_t head_sent;               /* bytes of the first slice of 'out' that are gone */
     struct inbox_expected expected; /* of the next read */
@@ -66,7 +69,9 @@ struct socket_net {
     struct socket_stream *dirty;
     struct inbox inbox;
     ev_prepare prepare;
+    ev_idle go_on; /* something is left to do in the next round: no sleep before it */
     uint64_t starved;
+    bool is_starved; /* and it was told */
     int error;
 };
 
@@ -92,6 +97,7 @@ static void stop(struct socket_stream *s)
         return;
     ev_io_stop(s->net->config.loop, &s->reader);
     ev_io_stop(s->net->config.loop, &s->writer);
+    ev_timer_stop(s->net->config.loop, &s->linger);
     close(s->fd);
     s->fd = -1;
 }
@@ -153,11 +159,14 @@ static size_t queued_bytes(const struct socket_stream *s)
 static int gather(const struct socket_stream *s, struct iovec *pieces)
 {
     size_t skip = s->head_sent;
+    size_t bytes = 0;
     int count = 0;
 
-    for (struct buf *slice = s->out.head; slice && count < PIECES_AT_ONCE; slice = slice->next) {
+    for (struct buf *slice = s->out.head; slice && count < PIECES_AT_ONCE && bytes < SEND_AT_ONCE;
+         slice = slice->next) {
         pieces[count++] =
             (struct iovec){slice->chunk->data + slice->offset + skip, slice->bytes - skip};
+        bytes += slice->bytes - skip;
         skip = 0;
     }
     return count;
@@ -187,16 +196,24 @@ static void set_blocked(struct socket_stream *s, bool is_blocked)
         ev_io_stop(s->net->config.loop, &s->writer);
 }
 
-/* False: the stream has ended. */
+/* What is left goes on in the next round, after others had their turn: a peer with much to get does
+ * not make them wait. False: the stream has ended. */
 static bool send_queued(struct socket_stream *s)
 {
+    size_t total = 0;
+
     while (queued_bytes(s) > 0) {
+        if (total >= SEND_AT_ONCE) {
+            mark_dirty(s);
+            return true;
+        }
         struct iovec pieces[PIECES_AT_ONCE];
         struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)gather(s, pieces)};
         ssize_t sent = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (sent > 0) {
             drop_sent(s, (size_t)sent);
+            total += (size_t)sent;
             continue;
         }
         if (sent < 0 && errno == EINTR)
@@ -225,24 +242,39 @@ static void settle(struct socket_stream *s)
         finish(s);
         return;
     }
+    if (s->is_let_go && !ev_is_active(&s->linger))
+        ev_timer_again(s->net->config.loop, &s->linger);
     if (s->wants_space && queued_bytes(s) < SOCKET_ROOM_BYTES / 2) {
         s->wants_space = false;
         s->stream.user->ops->on_space(s->stream.user);
     }
 }
 
+/* Streams that find something more to do meanwhile wait for the next round. */
 static void end_round(struct socket_net *net)
 {
-    while (net->dirty) {
-        struct socket_stream *s = net->dirty;
+    struct socket_stream *next = net->dirty;
 
-        net->dirty = s->next_dirty;
+    net->dirty = NULL;
+    while (next) {
+        struct socket_stream *s = next;
+
+        next = s->next_dirty;
         s->is_dirty = false;
         if (!s->is_over)
             settle(s);
         if (s->is_over && !s->is_dirty)
             free_stream(s);
     }
+    if (net->dirty)
+        ev_idle_start(net->config.loop, &net->go_on);
+    else
+        ev_idle_stop(net->config.loop, &net->go_on);
+}
+
+static void before_next_round(struct ev_loop *loop, ev_idle *watcher, int events)
+{
+    (void)loop, (void)watcher, (void)events;
 }
 
 static void before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
@@ -393,6 +425,17 @@ static void let_go(struct socket_stream *s)
     s->stream.user = NULL;
 }
 
+static void socket_abort(struct stream *stream);
+
+/* The kernel keeps a connection for ever to a peer that is there and reads nothing. */
+static void on_linger_end(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    struct socket_stream *s = watcher->data;
+    (void)loop, (void)events;
+
+    socket_abort(&s->stream);
+}
+
 static void socket_close(struct stream *stream)
 {
     struct socket_stream *s = socket_of(stream);
@@ -401,7 +444,7 @@ static void socket_close(struct stream *stream)
     if (s->is_over)
         return;
     /* Still read, so that what the peer sends does not turn our FIN into an RST before it has all;
-     * a peer that reads nothing is cut off by the kernel's own limits. */
+     * a peer that does not take it in time is cut off: see on_linger_end(). */
     socket_resume(stream);
     mark_dirty(s);
 }
@@ -463,6 +506,9 @@ static struct socket_stream *stream_new(struct socket_net *net, int fd, struct e
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     ev_io_init(&s->reader, on_readable, fd, EV_READ);
     ev_io_init(&s->writer, on_writable, fd, EV_WRITE);
+    ev_init(&s->linger, on_linger_end);
+    s->linger.repeat = net->config.linger_s;
+    s->linger.data = s;
     s->reader.data = s;
     s->writer.data = s;
     return s;
@@ -479,11 +525,15 @@ static void on_starved_end(struct ev_loop *loop, ev_timer *watcher, int events)
 }
 
 /* No descriptor is left: trying at once again would only burn the processor. */
-static void wait_for_descriptors(struct listener *listener)
+static void wait_for_descriptors(struct listener *listener, int code)
 {
-    struct ev_loop *loop = listener->net->config.loop;
+    struct socket_net *net = listener->net;
+    struct ev_loop *loop = net->config.loop;
 
-    listener->net->starved++;
+    net->starved++;
+    if (!net->is_starved && net->config.user)
+        net->config.user->on_starved(net->config.user, code);
+    net->is_starved = true;
     ev_io_stop(loop, &listener->watcher);
     ev_timer_set(&listener->starved, STARVED_WAIT_S, 0);
     ev_timer_start(loop, &listener->starved);
@@ -514,12 +564,15 @@ static void on_connection(struct ev_loop *loop, ev_io *watcher, int events)
             accept4(listener->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
+            listener->net->is_starved = false;
             take_connection(listener, fd, endpoint_of(&from));
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            wait_for_descriptors(listener);
-        if (errno != EINTR && errno != ECONNABORTED)
+        int code = errno;
+
+        if (code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM)
+            wait_for_descriptors(listener, code);
+        if (code != EINTR && code != ECONNABORTED)
             return;
     }
 }
@@ -610,6 +663,22 @@ static void socket_watch_link(struct net *net, uint32_t address, struct link_wat
 
 /* Life cycle. */
 
+uint64_t socket_net_most_files(uint64_t wanted)
+{
+    struct rlimit files = {0};
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return wanted;
+    if (files.rlim_cur < wanted) {
+        rlim_t before = files.rlim_cur;
+
+        files.rlim_cur = wanted < files.rlim_max ? (rlim_t)wanted : files.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+            files.rlim_cur = before;
+    }
+    return files.rlim_cur;
+}
+
 struct socket_net *socket_net_new(const struct socket_net_config *config)
 {
     static const struct net_ops ops = {.connect = socket_connect,
@@ -619,7 +688,10 @@ struct socket_net *socket_net_new(const struct socket_net_config *config)
     struct socket_net *net = mem_new(sizeof(*net));
 
     *net = (struct socket_net){.interface = {&ops}, .config = *config};
+    if (net->config.linger_s <= 0)
+        net->config.linger_s = SOCKET_LINGER_S;
     inbox_init(&net->inbox, config->pool);
+    ev_idle_init(&net->go_on, before_next_round);
     ev_prepare_init(&net->prepare, before_sleep);
     net->prepare.data = net;
     ev_prepare_start(config->loop, &net->prepare);
@@ -653,6 +725,7 @@ void socket_net_free(struct socket_net *net)
         free_stream(s);
     }
     inbox_fini(&net->inbox);
+    ev_idle_stop(net->config.loop, &net->go_on);
     ev_prepare_stop(net->config.loop, &net->prepare);
     free(net);
 }

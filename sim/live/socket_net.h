@@ -21,14 +21,27 @@ struct pacer;
 struct pool;
 struct socket_net;
 
-#define SOCKET_ROOM_BYTES ((size_t)4 << 20) /* a stream queues so much before its room is 0 */
+#define SOCKET_ROOM_BYTES ((size_t)1 << 20) /* a stream queues so much before its room is 0 */
+#define SOCKET_LINGER_S   10.0              /* and has so long to send it after stream_close() */
+
+/* Who hears what concerns no stream. */
+struct socket_net_user {
+    /* Accepting waits for a file descriptor, or for memory of the kernel: an errno. Not told again
+     * before a connection has been taken. */
+    void (*on_starved)(struct socket_net_user *user, int code);
+};
 
 /* All borrowed. */
 struct socket_net_config {
     struct ev_loop *loop;
     struct pacer *pacer; /* brought up to date before a stream's user hears anything */
     struct pool *pool;
+    struct socket_net_user *user; /* NULL: nobody */
+    double linger_s;              /* 0: SOCKET_LINGER_S */
 };
+
+/* Raises the limit of this process on open files to 'wanted' as far as it may; what it is now. */
+uint64_t socket_net_most_files(uint64_t wanted);
 
 struct socket_net *socket_net_new(const struct socket_net_config *config);
 /* Streams that are still open end with RST, unheard. */

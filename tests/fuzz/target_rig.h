@@ -1221,7 +1221,7 @@ static inline struct rig *rig_new(const uint8_t *setup)
                                                      .pool = rig->pool,
                                                      .trace = &rig->trace,
                                                      .chance = &rig->chance,
-                                                     .max_connections = MOST_LANES});
+                                                     .limits = {.connections = MOST_LANES}});
     ask_for_chap(rig);
     for (uint32_t i = 0; i < MOST_LANES; i++)
         rig->lanes[i].rig = rig;

@@ -474,36 +474,6 @@ static void survives_random_damage(void **state)
 
 /* ---- connections ---- */
 
-static void too_many_connections_are_refused(void **state)
-{
-    static const struct target_portal portal = {{IPV4(10, 0, 1, 1), 3260}, 1};
-    struct array_profile profile = test_profile();
-    struct node node;
-    struct conn *conns[4];
-    struct conn_config config = {0};
-    (void)state;
-
-    node_new(&node);
-    struct target *target = target_new(&(struct target_config){.name = TARGET_NAME,
-                                                               .portals = &portal,
-                                                               .portal_count = 1,
-                                                               .profile = &profile,
-                                                               .device = node.device,
-                                                               .pool = node.pool,
-                                                               .trace = &node.trace,
-                                                               .max_connections = 3});
-
-    for (size_t i = 0; i < ARRAY_SIZE(conns); i++)
-        conns[i] = conn_new(target, &config, 0);
-    assert_non_null(conns[2]);
-    assert_null(conns[3]);
-    for (size_t i = 0; i < ARRAY_SIZE(conns); i++)
-        conn_free(conns[i], 0);
-    node.connections_end = 0;
-    target_free(target);
-    node_free(&node);
-}
-
 static void ten_thousand_logins_leave_no_trace(void **state)
 {
     struct node node;
@@ -545,7 +515,6 @@ int main(void)
     TEST(leaks_nothing_wherever_the_stream_breaks);
     TEST(one_byte_at_a_time_is_as_good_as_all_at_once);
     TEST(survives_random_damage);
-    TEST(too_many_connections_are_refused);
     TEST(ten_thousand_logins_leave_no_trace);
     return TEST_RUN("target.conn_hostile");
 }

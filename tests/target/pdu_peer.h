@@ -157,8 +157,8 @@ static inline struct array_profile test_profile(void)
     };
 }
 
-static inline void node_new_with(struct node *node, const struct array_profile *profile,
-                                 enum plant plant)
+static inline void node_new_limited(struct node *node, const struct array_profile *profile,
+                                    enum plant plant, const struct target_limits *limits)
 {
     static const struct port_config ports[] = {{1, 1, 1}, {2, 2, 2}};
     static const struct target_portal portals[] = {{{IPV4(10, 0, 1, 1), 3260}, 1},
@@ -195,7 +195,14 @@ static inline void node_new_with(struct node *node, const struct array_profile *
                                                       .device = node->device,
                                                       .pool = node->pool,
                                                       .trace = &node->trace,
+                                                      .limits = *limits,
                                                       .plant = plant});
+}
+
+static inline void node_new_with(struct node *node, const struct array_profile *profile,
+                                 enum plant plant)
+{
+    node_new_limited(node, profile, plant, &(struct target_limits){0});
 }
 
 static inline void node_new(struct node *node)

@@ -6,9 +6,11 @@
 #include "sim/live/inbox.h"
 #include "tests/test.h"
 
+#include <errno.h>
 #include <ev.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define LOOPBACK   IPV4(127, 0, 0, 1)
 #define FIRST_PORT 21000u
@@ -78,7 +80,7 @@ static struct stream_user *on_accept(struct acceptor *acceptor, struct stream *s
     return &world->called.user;
 }
 
-static void world_new(struct world *world)
+static void world_new_with(struct world *world, double linger_s)
 {
     *world = (struct world){
         .acceptor = {on_accept},
@@ -87,7 +89,13 @@ static void world_new(struct world *world)
         .caller = {.user = {&side_ops}, .world = world},
         .called = {.user = {&side_ops}, .world = world},
     };
-    world->net = socket_net_new(&(struct socket_net_config){world->loop, NULL, world->pool});
+    world->net = socket_net_new(&(struct socket_net_config){
+        .loop = world->loop, .pool = world->pool, .linger_s = linger_s});
+}
+
+static void world_new(struct world *world)
+{
+    world_new_with(world, 0);
 }
 
 static void world_free(struct world *world)
@@ -187,6 +195,76 @@ static void expected_data_comes_in_pages(void **state)
     world_free(&world);
 }
 
+/* The kernel would wait for ever for a peer that is there and does not read. */
+static void what_a_closed_stream_still_has_to_send_is_not_kept_for_ever(void **state)
+{
+    struct world world;
+    (void)state;
+
+    world_new_with(&world, 0.02);
+    listen_somewhere(&world);
+    connect_from(&world, LOOPBACK);
+    while (!world.caller.is_connected || !world.called.stream)
+        ev_run(world.loop, EVRUN_ONCE);
+    stream_pause(world.called.stream);
+    while (stream_room(world.caller.stream) > 0) {
+        stream_write(world.caller.stream, filled(&world, 1 << 20, 1));
+        ev_run(world.loop, EVRUN_NOWAIT);
+    }
+    stream_close(world.caller.stream);
+    assert_int_equal(socket_net_streams(world.net), 2);
+    while (socket_net_streams(world.net) > 1)
+        ev_run(world.loop, EVRUN_NOWAIT);
+    stream_resume(world.called.stream);
+    wait_for_close(&world, &world.called);
+    assert_int_equal(world.called.reason, CLOSED_RST);
+    world_free(&world);
+}
+
+struct hearer {
+    struct socket_net_user user;
+    unsigned count;
+    int code;
+};
+
+static void hear_starved(struct socket_net_user *user, int code)
+{
+    struct hearer *hearer = CONTAINER_OF(user, struct hearer, user);
+
+    hearer->count++;
+    hearer->code = code;
+}
+
+static void without_a_descriptor_left_accepting_waits_and_says_so(void **state)
+{
+    struct hearer hearer = {.user = {hear_starved}};
+    struct rlimit before;
+    struct world world;
+    (void)state;
+
+    world_new(&world);
+    socket_net_free(world.net);
+    world.net = socket_net_new(
+        &(struct socket_net_config){.loop = world.loop, .pool = world.pool, .user = &hearer.user});
+    listen_somewhere(&world);
+    connect_from(&world, LOOPBACK);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    while (hearer.count == 0)
+        ev_run(world.loop, EVRUN_ONCE);
+    assert_int_equal(hearer.code, EMFILE);
+    assert_null(world.called.stream);
+    assert_int_equal(socket_net_most_files(before.rlim_cur), before.rlim_cur); /* and raises it */
+    while (!world.called.stream)
+        ev_run(world.loop, EVRUN_ONCE);
+    assert_int_equal(hearer.count, 1);
+    assert_true(socket_net_starved(world.net) >= 1);
+    assert_int_equal(socket_net_most_files(1), before.rlim_cur); /* and never lowers it */
+    world_free(&world);
+}
+
 static void a_port_where_nobody_listens_refuses(void **state)
 {
     struct world world;
@@ -233,6 +311,8 @@ int main(void)
 {
     TEST(what_is_queued_in_one_turn_leaves_together);
     TEST(expected_data_comes_in_pages);
+    TEST(what_a_closed_stream_still_has_to_send_is_not_kept_for_ever);
+    TEST(without_a_descriptor_left_accepting_waits_and_says_so);
     TEST(a_port_where_nobody_listens_refuses);
     TEST(an_address_of_somebody_else_cannot_be_connected_from);
     TEST(an_aborted_stream_is_heard_of_as_reset);
