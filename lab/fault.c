@@ -48,7 +48,8 @@ const char *faults_refuse(const struct faults *faults, const struct step *step,
                           const char **ret_help)
 {
     if (faults->alone && !is_of_alone(faults, step)) {
-        *ret_help = "slow, fail-media, drop-session, ask-logout, transition, crash, power-off and "
+        *ret_help = "slow, fail-media, drop-session, ask-logout, redirect, transition, crash, "
+                    "power-off and "
                     "reboot of the array and its disks; for the rest there is 'live'";
         return "there is no fabric here, the array stands alone:";
     }

@@ -181,6 +181,32 @@ static void ask_logout(struct fault_layer *layer)
     (void)portal_node_ask_logout(node_of(layer), initiator_of(layer), LOGOUT_WITHIN_S);
 }
 
+/* The layer of the same verb and part that is the newest when this one ends; NULL: none. */
+static const struct fault_layer *newest_beside(const struct fault_layer *layer)
+{
+    const struct fault_layer *newest = NULL;
+    const struct fault_layer *other;
+
+    DL_FOREACH(layer->faults->layers, other)
+    if (other != layer && other->step->verb == layer->step->verb &&
+        other->step->part.index == layer->step->part.index)
+        newest = other;
+    return newest;
+}
+
+static void redirect(struct fault_layer *layer)
+{
+    target_redirect(portal_node_target(node_of(layer)), layer->step->arguments.to_portal, false);
+}
+
+static void end_redirect(struct fault_layer *layer)
+{
+    const struct fault_layer *newest = newest_beside(layer);
+
+    target_redirect(portal_node_target(node_of(layer)),
+                    newest ? newest->step->arguments.to_portal : (struct endpoint){0}, false);
+}
+
 /* ---- Asymmetric access ---- */
 
 /* All its target port groups take the state of the newest layer. */
@@ -201,14 +227,7 @@ static void transition(struct fault_layer *layer)
 
 static void end_transition(struct fault_layer *layer)
 {
-    const struct fault_layer *newest = NULL;
-    const struct fault_layer *other;
-
-    DL_FOREACH(layer->faults->layers, other)
-    if (other != layer && other->step->verb == VERB_TRANSITION &&
-        other->step->part.index == layer->step->part.index)
-        newest = other;
-    set_access(layer, newest);
+    set_access(layer, newest_beside(layer));
 }
 
 const struct fault_verb fault_verbs_boxes[VERB_COUNT] = {
@@ -219,5 +238,6 @@ const struct fault_verb fault_verbs_boxes[VERB_COUNT] = {
     [VERB_FAIL_MEDIA] = {fail_media, end_fail_media},
     [VERB_DROP_SESSION] = {drop_session, NULL},
     [VERB_ASK_LOGOUT] = {ask_logout, NULL},
+    [VERB_REDIRECT] = {redirect, end_redirect},
     [VERB_TRANSITION] = {transition, end_transition},
 };

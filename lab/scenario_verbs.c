@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iscsi/name.h"
 #include "lab/settings.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
@@ -362,6 +363,27 @@ static void read_host(const struct topology *topology, const struct node *node, 
         scenario_unknown_part(topology, node, "host", PART_BIT(PART_HOST), errors);
 }
 
+/* A portal: by the NIC that has it, or by its address. */
+static void read_portal(const struct topology *topology, const struct node *node,
+                        struct endpoint *ret_at, struct errors *errors)
+{
+    struct target_address address;
+    struct part_ref part;
+
+    if (!schema_has_value(node, "portal", errors))
+        return;
+    if (topology_find(topology, node->text, &part) && part.kind == PART_NIC &&
+        topology->nics[part.index].is_array_nic && topology->nics[part.index].address)
+        *ret_at = (struct endpoint){topology->nics[part.index].address, ISCSI_PORT};
+    else if (target_address_parse(node->text, &address) && !address.has_tag &&
+             address.at.address != 0)
+        *ret_at = address.at;
+    else
+        error_help(node_error(errors, node, "'%.60s' is no portal", node->text),
+                   "write a NIC of an array that has an address, like 'san1.port-b', or an address "
+                   "like '172.16.0.52:3260'");
+}
+
 static void read_argument(const struct topology *topology, enum step_argument argument,
                           const struct node *node, struct step *step, struct errors *errors)
 {
@@ -425,6 +447,8 @@ static void read_argument(const struct topology *topology, enum step_argument ar
                                        &to->to_bits_per_s, errors);
         else if (step->verb == VERB_TRANSITION)
             (void)schema_read_word(node, "ALUA state", alua_words, &to->to_state, errors);
+        else if (step->verb == VERB_REDIRECT)
+            read_portal(topology, node, &to->to_portal, errors);
         break;
     case ARG_AREA:
         (void)read_area(&topology->disks[step->part.index], node, to, errors);

@@ -62,9 +62,24 @@ static void note_response(struct conn *conn, const struct reply *reply, size_t d
     (void)outcome;
 }
 
+/* Where to go instead: without a portal group tag (13.8). */
+static struct buf *moved_text(struct conn *conn)
+{
+    const struct target_address address = {.at = conn->target->moved_to};
+    char value[ISCSI_ADDRESS_BYTES];
+    bool continues;
+
+    target_address_format(&address, value);
+    text_clear(&conn->login->answers);
+    text_add(&conn->login->answers, "TargetAddress", value);
+    return text_take(&conn->login->answers, LOGIN_SEGMENT_BYTES, &continues);
+}
+
 void conn_refuse_login(struct conn *conn, uint16_t status, const char *why, int64_t now_ns)
 {
-    struct reply *reply = response(conn, NULL);
+    bool has_moved =
+        status == ISCSI_LOGIN_MOVED_TEMPORARILY || status == ISCSI_LOGIN_MOVED_PERMANENTLY;
+    struct reply *reply = response(conn, has_moved ? moved_text(conn) : NULL);
 
     reply->pdu.login_response.status_class = (uint8_t)(status >> 8);
     reply->pdu.login_response.status_detail = (uint8_t)status;
@@ -213,6 +228,20 @@ static uint16_t take_target_name(struct conn *conn, const char *name)
     return ISCSI_LOGIN_SUCCESS;
 }
 
+/* A new session that has to begin elsewhere (11.13.5). */
+static uint16_t check_moved(const struct conn *conn)
+{
+    const struct target *target = conn->target;
+    const struct endpoint *here = &target->portals[conn->portal_index].at;
+
+    if (target->moved_to.address == 0 || conn->login->key.is_discovery ||
+        conn->login->watch.tsih != 0 ||
+        (here->address == target->moved_to.address && here->port == target->moved_to.port))
+        return ISCSI_LOGIN_SUCCESS;
+    return target->has_moved_for_good ? ISCSI_LOGIN_MOVED_PERMANENTLY
+                                      : ISCSI_LOGIN_MOVED_TEMPORARILY;
+}
+
 static uint16_t take_names(struct conn *conn, const char *text, size_t size)
 {
     struct login *login = conn->login;
@@ -233,6 +262,8 @@ static uint16_t take_names(struct conn *conn, const char *text, size_t size)
     login->key.portal_group_tag = conn->target->portals[conn->portal_index].portal_group_tag;
     uint16_t status = take_target_name(conn, text_find(text, size, "TargetName"));
 
+    if (status == ISCSI_LOGIN_SUCCESS)
+        status = check_moved(conn);
     return status == ISCSI_LOGIN_SUCCESS ? check_tsih(conn) : status;
 }
 

@@ -231,6 +231,12 @@ void target_crash(struct target *target)
     end_all_sessions(target);
 }
 
+void target_redirect(struct target *target, struct endpoint to, bool is_permanent)
+{
+    target->moved_to = to;
+    target->has_moved_for_good = is_permanent;
+}
+
 void target_set_in_service(struct target *target, bool is_in_service)
 {
     target->is_in_service = is_in_service;

@@ -103,6 +103,10 @@ size_t target_ask_logout(struct target *target, const char *initiator_name, uint
 /* Power is gone, or the controller crashed: every session ends at once, without a word; the device
  * forgets what is volatile. Each connection is over; its owner frees it. */
 void target_crash(struct target *target);
+/* Logins of normal sessions that come from now on through any other portal are sent to 'to' (RFC
+ * 7143, 11.13.5, class 1), for now or for good; discovery sessions are taken, and sessions that
+ * stand stay. Address 0: all are taken again, as at first. */
+void target_redirect(struct target *target, struct endpoint to, bool is_permanent);
 /* New logins are refused with "service unavailable" while it is not in service. In service at
  * first. */
 void target_set_in_service(struct target *target, bool is_in_service);

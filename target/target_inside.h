@@ -39,6 +39,8 @@ struct target {
     struct target_counters counters;
     enum plant plant;
     struct planted_iscsi planted;
+    struct endpoint moved_to; /* address 0: nowhere */
+    bool has_moved_for_good;
     struct chap_policy chap;
     struct chap_policy discovery_chap;
     struct chance *chance;

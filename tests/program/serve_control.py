@@ -137,10 +137,24 @@ def power(ctl, port):
     expect("it took its time to boot", 0.4 <= time.monotonic() - begin < 5, True)
 
 
+def redirection(ctl, port):
+    ctl("redirect: {part: san1, to: 127.0.0.1:9}")
+    try:
+        Initiator(port, "control")
+        expect("a login", "taken", "sent elsewhere")
+    except RuntimeError as error:
+        expect("the status of a login", "0101" in str(error), True)
+    ctl(f"redirect: {{part: san1, to: '127.0.0.1:{port}'}}")
+    expect("a login where all are sent to", read(Initiator(port, "control")), GOOD)
+    ctl("undo all")
+    expect("a login as before", read(Initiator(port, "control")), GOOD)
+
+
 def refusals(ctl):
     for line, code, text in (("freeze: san1", 1, "the array stands alone"), ("pull: hv1-1", 3, "unknown part"),
                              ("transition: {part: san1, to: sleep}", 3, "standby"), ("", 3, "nothing was said"),
-                             ("restart: san1", 1, "nothing to undo"), ("undo 99", 1, "nothing to undo"),
+                             ("restart: san1", 1, "nothing to undo"), ("redirect: {part: san1, to: nowhere}", 3, "no portal"),
+                             ("redirect: {part: san1, to: '10.0.0.1:0'}", 3, "no portal"), ("undo 99", 1, "nothing to undo"),
                              ("fail-media: {part: san1.data, area: 0-999999999}", 3, "no range of blocks")):
         expect(f"the answer to '{line}'", text in ctl(line, code), True)
     expect("what was counted", "iscsi-logins" in ctl("status"), True)
@@ -170,6 +184,7 @@ def main():
             access_states(ctl, initiator)
             sessions(ctl, server.port, initiator)
             power(ctl, server.port)
+            redirection(ctl, server.port)
             refusals(ctl)
             silent_clients(ctl, path)
             ctl("quit")

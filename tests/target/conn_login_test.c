@@ -384,6 +384,65 @@ static void leaks_nothing_wherever_the_login_breaks(void **state)
     }
 }
 
+/* ---- redirection (11.13.5, class 1; 13.8) ---- */
+
+static const struct got *try_login(struct node *node, uint32_t portal, const char *text)
+{
+    struct peer *peer = peer_open(node, portal);
+    struct pdu pdu = login_request(peer, OP, FFP, true);
+
+    send_login(peer, &pdu, text);
+    return expect(peer, PDU_LOGIN_RESPONSE);
+}
+
+static void sends_logins_elsewhere_until_told_otherwise(void **state)
+{
+    static const struct endpoint second = {IPV4(10, 0, 2, 1), 3260};
+    static const struct endpoint foreign = {IPV4(192, 168, 7, 9), 13260};
+    struct node node;
+    (void)state;
+
+    node_new(&node);
+    target_redirect(node.target, second, false);
+    const struct got *got = try_login(&node, 0, WHO);
+
+    assert_int_equal(login_status(got), ISCSI_LOGIN_MOVED_TEMPORARILY);
+    assert_string_equal(text_value(got, "TargetAddress"), "10.0.2.1:3260"); /* without a tag */
+    assert_int_equal(target_session_count(node.target), 0);
+    got = try_login(&node, 1, WHO); /* it is there already */
+    assert_int_equal(login_status(got), ISCSI_LOGIN_SUCCESS);
+
+    target_redirect(node.target, foreign, true);
+    got = try_login(&node, 1, WHO);
+    assert_int_equal(login_status(got), ISCSI_LOGIN_MOVED_PERMANENTLY);
+    assert_string_equal(text_value(got, "TargetAddress"), "192.168.7.9:13260");
+
+    target_redirect(node.target, (struct endpoint){0}, false);
+    got = try_login(&node, 0, WHO);
+    assert_int_equal(login_status(got), ISCSI_LOGIN_SUCCESS);
+    node_free(&node);
+}
+
+static void discovery_and_sessions_that_stand_are_not_sent_away(void **state)
+{
+    struct node node;
+    (void)state;
+
+    node_new(&node);
+    struct peer *peer = peer_open(&node, 0);
+
+    peer_login(peer, "");
+    target_redirect(node.target, (struct endpoint){IPV4(10, 0, 2, 1), 3260}, false);
+    const struct got *got = try_login(&node, 0, "InitiatorName=" HOST_2 "\nSessionType=Discovery");
+
+    assert_int_equal(login_status(got), ISCSI_LOGIN_SUCCESS);
+    got = try_login(&node, 0, "InitiatorName=" HOST_2 "\nTargetName=iqn.2024-01.lab:none");
+    assert_int_equal(login_status(got), ISCSI_LOGIN_NOT_FOUND); /* whom we know nothing of */
+    peer_base(peer);
+    expect_logout(peer);
+    node_free(&node);
+}
+
 int main(void)
 {
     TEST(logs_in_with_one_request);
@@ -400,5 +459,7 @@ int main(void)
     TEST(drops_a_login_longer_than_a_segment);
     TEST(takes_a_name_in_capitals_as_the_same);
     TEST(leaks_nothing_wherever_the_login_breaks);
+    TEST(sends_logins_elsewhere_until_told_otherwise);
+    TEST(discovery_and_sessions_that_stand_are_not_sent_away);
     return TEST_RUN("target.conn_login");
 }

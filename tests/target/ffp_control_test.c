@@ -2,6 +2,7 @@
  * and digests (groups 11 to 15, 17 and 18 that need no error recovery and one connection). A test
  * has the number of its row.
  */
+#include "target/target_inside.h"
 #include "tests/target/pdu_peer.h"
 
 #define R2T_ONLY "InitialR2T=Yes\nImmediateData=No\nMaxRecvDataSegmentLength=1024"
@@ -509,6 +510,56 @@ static void ffp_17_3_1(void **state)
     node_free(&node);
 }
 
+/* 64 portals for an initiator that takes 512 bytes at a time: the whole record, in parts of which
+ * each was asked for (11.11: C, F and the TTT). */
+static void a_long_record_comes_in_parts(void **state)
+{
+    struct node node;
+    static char text[65536];
+    size_t bytes = 0;
+    unsigned parts = 1;
+    (void)state;
+
+    node_new(&node);
+    struct peer *peer = peer_open(&node, 0);
+
+    peer_login_as(peer, HOST_1, "SessionType=Discovery", "MaxRecvDataSegmentLength=512");
+    struct pdu request = text_request(peer, true, false);
+
+    for (uint32_t i = 0; i < TARGET_MOST_PORTALS; i++)
+        node.target->portals[i] =
+            (struct target_portal){{IPV4(10, 100, 200, i + 1), 3260}, (uint16_t)(i + 1)};
+    node.target->portal_count = TARGET_MOST_PORTALS;
+    send_text(peer, &request, "SendTargets=All");
+    const struct got *got = expect(peer, PDU_TEXT_RESPONSE);
+
+    while (got->pdu.text.continues) {
+        assert_false(got->pdu.is_final);
+        assert_int_not_equal(got->pdu.ttt, PDU_NO_TAG);
+        assert_true(got->pdu.data_bytes <= 512);
+        buf_read(got->data, 0, text + bytes, got->pdu.data_bytes);
+        bytes += got->pdu.data_bytes;
+        request.ttt = got->pdu.ttt;
+        send_text(peer, &request, "");
+        got = expect(peer, PDU_TEXT_RESPONSE);
+        parts++;
+    }
+    buf_read(got->data, 0, text + bytes, got->pdu.data_bytes);
+    bytes += got->pdu.data_bytes;
+    assert_true(got->pdu.is_final);
+    assert_int_equal(got->pdu.ttt, PDU_NO_TAG);
+    assert_int_equal(text[bytes - 1], '\0');
+    unsigned addresses = 0;
+
+    for (const char *pair = text; pair < text + bytes; pair += strlen(pair) + 1)
+        addresses += strncmp(pair, "TargetAddress=10.100.200.", 25) == 0;
+    assert_int_equal(addresses, TARGET_MOST_PORTALS);
+    assert_int_equal(parts, (bytes + 511) / 512);
+    assert_true(parts > 4);
+    node.target->portal_count = 2;
+    node_free(&node);
+}
+
 static void ffp_17_3_2(void **state)
 {
     struct node node;
@@ -850,6 +901,7 @@ int main(void)
     TEST(ffp_17_2_1);
     TEST(ffp_17_2_2);
     TEST(ffp_17_3_1);
+    TEST(a_long_record_comes_in_parts);
     TEST(ffp_17_3_2);
     TEST(ffp_17_3_3);
     TEST(ffp_17_3_4);
