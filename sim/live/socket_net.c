@@ -20,9 +20,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define READ_AT_ONCE   (256u * 1024) /* of one stream, before others get their turn */
-#define SEND_AT_ONCE   (256u * 1024) /* the same */
-#define PIECES_AT_ONCE 256           /* of one writev() */
+#define READ_AT_ONCE   (256u * 1024)  /* of one stream, before others get their turn */
+#define SEND_AT_ONCE   (1024u * 1024) /* the same, to one */
+#define PIECES_AT_ONCE 256            /* of one writev() */
 #define ACCEPT_AT_ONCE 64
 #define BACKLOG        1024
 #define STARVED_WAIT_S 0.1

@@ -21,7 +21,7 @@ struct pacer;
 struct pool;
 struct socket_net;
 
-#define SOCKET_ROOM_BYTES ((size_t)1 << 20) /* a stream queues so much before its room is 0 */
+#define SOCKET_ROOM_BYTES ((size_t)2 << 20) /* a stream queues so much before its room is 0 */
 #define SOCKET_LINGER_S   10.0              /* and has so long to send it after stream_close() */
 
 /* Who hears what concerns no stream. */
