@@ -22,6 +22,7 @@ struct discovery *discovery_new(const struct discovery_config *config, int64_t n
     struct discovery *discovery = mem_new(sizeof(*discovery));
     struct isession_config session = {.initiator_name = config->initiator_name,
                                       .offer = config->offer,
+                                      .chap = config->chap,
                                       .logs_pdus = true,
                                       .max_commands = 1,
                                       .pool = config->pool};
@@ -61,6 +62,13 @@ static void keep_answer(struct discovery *discovery)
     memcpy(discovery->answer, answer, discovery->answer_bytes);
 }
 
+static const char *why_it_ended(const struct isession_event *event)
+{
+    if (event->end == LOST_LOGIN_FAILED)
+        return iscsi_login_status_word(event->status_class, event->status_detail);
+    return event->text[0] ? event->text : isession_end_word(event->end);
+}
+
 static void session_told(struct discovery *discovery, const struct isession_event *event)
 {
     switch (event->kind) {
@@ -78,7 +86,7 @@ static void session_told(struct discovery *discovery, const struct isession_even
         fail(discovery, "the portal redirects discovery elsewhere");
         break;
     case ISESSION_ENDED:
-        fail(discovery, event->text[0] ? event->text : isession_end_word(event->end));
+        fail(discovery, why_it_ended(event));
         break;
     case ISESSION_LOGOUT_ASKED:
         isession_logout(discovery->session, ISCSI_LOGOUT_CLOSE_SESSION);

@@ -20,7 +20,8 @@ struct discovery_config {
     const char *initiator_name; /* borrowed */
     uint8_t isid[ISID_BYTES];
     struct iscsi_params offer;
-    int64_t timeout_ns; /* for all of it */
+    struct chap_login chap; /* {0}: no authentication */
+    int64_t timeout_ns;     /* for all of it */
     struct pool *pool;
 };
 

@@ -122,6 +122,7 @@ static struct path *new_path(struct host *host, struct host_path *p)
                                  .timer_tick_ns = profile->tcp.timer_tick_ns,
                                  .first_cmd_sn = 1,
                                  .logs_pdus = true,
+                                 .chap = p->session->chap,
                                  .pool = host->config.pool};
 
     memcpy(config.isid, p->isid, sizeof(config.isid));

@@ -31,6 +31,7 @@ struct host_session {
     struct endpoint portal;
     const char *target_name; /* iqn of the target behind the portal */
     bool is_preferred;       /* FAILBACK_TO_PREFERRED: the marked path */
+    struct chap_login chap;  /* {0}: no authentication; each login reads the secrets anew */
 };
 
 /* What the owner of the host (lab/) wants to hear. */
@@ -60,9 +61,10 @@ struct host_config {
      * others that turn up are numbered after them. */
     const char *const *disk_identities;
     uint32_t disk_count;
-    const char *initiator_name; /* iqn */
-    bool discovers;             /* SendTargets through the first portal before the logins;
-                                   the answer must name every target that 'sessions' want */
+    const char *initiator_name;       /* iqn */
+    bool discovers;                   /* SendTargets through the first portal before the logins;
+                                         the answer must name every target that 'sessions' want */
+    struct chap_login discovery_chap; /* {0}: no authentication */
     struct net *net;
     struct clock *clock;
     struct pool *pool;

@@ -2,6 +2,7 @@
 #include "initiator/host_inside.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 void host_rearm(struct host *host, struct timer *timer, int64_t at_ns)
 {
@@ -423,6 +424,7 @@ void host_begin_discovery(struct host *host)
     const struct host_session *first = &host->config.sessions[0];
     struct discovery_config config = {.initiator_name = host->config.initiator_name,
                                       .offer = host->config.profile->iscsi,
+                                      .chap = host->config.discovery_chap,
                                       .timeout_ns = host->config.profile->path.login_timeout_ns,
                                       .pool = host->config.pool};
 
@@ -447,7 +449,10 @@ void host_end_discovery(struct host *host)
     line_drop(&host->discovery_line,
               discovery_state(discovery) == DISCOVERY_DONE ? LINE_CLOSE : LINE_ABORT);
     if (discovery_state(discovery) == DISCOVERY_FAILED) {
-        discovery_sign(host, "discovery failed");
+        char what[96];
+
+        snprintf(what, sizeof(what), "discovery failed: %s", discovery_problem(discovery));
+        discovery_sign(host, what);
     } else {
         for (uint32_t i = 0; i < host->config.session_count; i++) {
             const struct host_session *session = &host->config.sessions[i];

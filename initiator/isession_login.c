@@ -145,6 +145,13 @@ static void note_what_is_declared(struct isession *session)
         session->portal_group = (uint16_t)number;
 }
 
+/* CHAP's words say "the name"; whose it is must be said as well. */
+static const char *why_not(enum chap_outcome outcome)
+{
+    return outcome == CHAP_UNKNOWN ? "the target's name or its answer to our challenge is wrong"
+                                   : chap_outcome_word(outcome);
+}
+
 /* The text of the target is whole. False: the login is over. */
 static bool take_text(struct isession *session, uint8_t stage, bool transits)
 {
@@ -164,7 +171,7 @@ static bool take_text(struct isession *session, uint8_t stage, bool transits)
                                       text_bytes(&session->incoming), session->incoming.bytes,
                                       transits, &session->outgoing);
     if (outcome != CHAP_GOOD) {
-        isession_end(session, LOST_PROTOCOL, chap_outcome_word(outcome));
+        isession_end(session, LOST_PROTOCOL, why_not(outcome));
         return false;
     }
     note_what_is_declared(session);

@@ -141,6 +141,7 @@ static void attempt(struct path *path, int64_t now_ns)
         .offer = *config->offer,
         .stops_data_at_abort = rules->extends_busy_timeout, /* both are libiscsi's ways */
         .logs_pdus = config->logs_pdus,
+        .chap = config->chap,
         .max_commands = most == 0 || most >= ISESSION_TASKS_MOST ? ISESSION_TASKS_MOST : most + 1,
         .pool = config->pool,
     };
@@ -272,7 +273,8 @@ static void login_failed(struct path *path, const struct isession_event *end, in
     char why[PATH_TEXT_BYTES];
 
     if (end->end == LOST_LOGIN_FAILED)
-        snprintf(why, sizeof(why), "status %02x%02x", end->status_class, end->status_detail);
+        snprintf(why, sizeof(why), "status %02x%02x, %s", end->status_class, end->status_detail,
+                 iscsi_login_status_word(end->status_class, end->status_detail));
     else
         snprintf(why, sizeof(why), "%s", end->text[0] ? end->text : isession_end_word(end->end));
     attempt_failed(path, LAYER_ISCSI, "login failed", why, refused_delay_ns(path), now_ns);

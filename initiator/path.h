@@ -83,6 +83,7 @@ struct path_config {
     int64_t timer_tick_ns;    /* ping and hold deadlines are rounded up to it; 0: exact */
     uint32_t first_cmd_sn;
     bool logs_pdus;
+    struct chap_login chap; /* {0}: no authentication; may change between two logins */
     struct pool *pool;
 };
 

@@ -93,6 +93,7 @@ struct path_rules {
     uint32_t max_commands;            /* cmds_max, MaxPendingRequests: open per session */
     uint32_t queue_depth;             /* open per LUN and path */
     int64_t async_logout_delay_ns;    /* AsyncLogoutPauseTimeout */
+    uint32_t chap_secret_most_bytes;  /* a longer secret cannot be typed in; 0: 255 */
 };
 
 /* The multipath disk. */

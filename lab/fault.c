@@ -134,13 +134,10 @@ bool fault_touches(const struct topology *topology, const struct step *step, uin
 
     if (step->part.kind != PART_NONE)
         return topology_path_uses(topology, path_index, step->part);
-    for (uint32_t i = 0; setting && i < setting_part_count(setting, topology); i++) {
-        struct part_ref part = {setting_part_kind(setting), i, TOPOLOGY_NONE};
-
+    for (uint32_t i = 0; setting && i < setting_place_count(setting, topology); i++)
         if (setting_covers(setting, topology, step->arguments.text[ARG_WHAT], i) &&
-            topology_path_uses(topology, path_index, part))
+            topology_path_uses(topology, path_index, setting_part(setting, topology, i)))
             return true;
-    }
     return false;
 }
 

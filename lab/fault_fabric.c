@@ -340,18 +340,18 @@ static void end_bad_luck(struct fault_layer *layer)
 /* ---- Settings ---- */
 
 /* The newest change of it that is still there decides; without one, the topology. */
-static int64_t value_of(const struct fault_layer *without, const struct setting *setting,
-                        uint32_t part_index)
+static const struct step *change_left(const struct fault_layer *without,
+                                      const struct setting *setting, uint32_t place)
 {
     const struct topology *t = without->faults->topology;
-    int64_t value = setting_base(setting, t, part_index);
+    const struct step *change = NULL;
     const struct fault_layer *layer;
 
     DL_FOREACH(without->faults->layers, layer)
     if (layer != without && layer->step->arguments.setting == setting &&
-        setting_covers(setting, t, layer->step->arguments.text[ARG_WHAT], part_index))
-        value = layer->step->arguments.setting_value;
-    return value;
+        setting_covers(setting, t, layer->step->arguments.text[ARG_WHAT], place))
+        change = layer->step;
+    return change;
 }
 
 static void change(struct fault_layer *layer)
@@ -359,9 +359,9 @@ static void change(struct fault_layer *layer)
     const struct step_arguments *a = &layer->step->arguments;
     const struct topology *t = layer->faults->topology;
 
-    for (uint32_t i = 0; i < setting_part_count(a->setting, t); i++)
+    for (uint32_t i = 0; i < setting_place_count(a->setting, t); i++)
         if (setting_covers(a->setting, t, a->text[ARG_WHAT], i))
-            setting_apply(a->setting, layer->faults->world, i, a->setting_value);
+            setting_apply(a->setting, layer->faults->world, i, layer->step);
 }
 
 static void change_back(struct fault_layer *layer)
@@ -369,9 +369,9 @@ static void change_back(struct fault_layer *layer)
     const struct step_arguments *a = &layer->step->arguments;
     const struct topology *t = layer->faults->topology;
 
-    for (uint32_t i = 0; i < setting_part_count(a->setting, t); i++)
+    for (uint32_t i = 0; i < setting_place_count(a->setting, t); i++)
         if (setting_covers(a->setting, t, a->text[ARG_WHAT], i))
-            setting_apply(a->setting, layer->faults->world, i, value_of(layer, a->setting, i));
+            setting_apply(a->setting, layer->faults->world, i, change_left(layer, a->setting, i));
 }
 
 static void flush(struct fault_layer *layer)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "iscsi/chap.h"
 #include "lab/suggest.h"
 #include "sim/core/attributes.h"
 #include "sim/core/time.h"
@@ -272,6 +273,14 @@ static const struct field path_fields[] = {
     COUNT(struct path_rules, queue_depth, "queue-depth", 1, 65535, "open per LUN and path"),
     SPAN(struct path_rules, async_logout_delay_ns, "async-logout-delay",
          "pause after an asynchronous logout request"),
+    {.key = "chap-secret-most",
+     .type = FIELD_QUANTITY,
+     .quantity = QUANTITY_SIZE,
+     MEMBER(struct path_rules, chap_secret_most_bytes),
+     .least = CHAP_SECRET_LEAST,
+     .most = CHAP_SECRET_MOST,
+     .fallback = "255 B",
+     .about = "the longest secret of CHAP that its tools take"},
 };
 
 const struct record profile_path_record = {

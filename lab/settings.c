@@ -4,9 +4,11 @@
 #include "lab/topology_tables.h"
 #include "lab/world.h"
 #include "lab/world_array.h"
+#include "lab/world_host.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,8 @@ struct dotted {
 
 typedef int64_t base_fn(const struct topology *topology, uint32_t part_index);
 typedef void apply_fn(struct world *world, uint32_t part_index, int64_t value);
+/* NULL: the topology's. */
+typedef void apply_secret_fn(struct world *world, uint32_t place, const char *secret);
 
 struct setting {
     enum part_kind kind;
@@ -30,6 +34,7 @@ struct setting {
     const char *path;    /* behind the part's name */
     base_fn *base;
     apply_fn *apply;
+    apply_secret_fn *apply_secret; /* instead of these two */
 };
 
 /* ---- Switches ---- */
@@ -167,23 +172,75 @@ static void set_media_write_time(struct world *world, uint32_t i, int64_t value)
     world_array_set_media_model(world_array(world, i), &model);
 }
 
+/* ---- Secrets of CHAP: each login reads them anew, sessions that are there stay ---- */
+
+static struct chap_identity with_secret(const struct chap_identity *identity, const char *secret)
+{
+    struct chap_identity result = *identity;
+
+    if (secret) {
+        const char *fault = chap_identity_set(&result, identity->name, secret, strlen(secret));
+
+        assert(!fault); /* read_secret() saw to it */
+        (void)fault;
+    }
+    return result;
+}
+
+/* The place is a path. */
+static void set_path_secret(struct world *world, uint32_t place, const char *secret)
+{
+    const struct topology *t = world_topology(world);
+    const struct topology_path *path = &t->paths[place];
+    struct chap_identity identity = with_secret(topology_identity(t, path->chap), secret);
+
+    if (world_host(world, path->host_index)) /* else it is a real box */
+        world_host_set_proof(world_host(world, path->host_index), path->index_in_host, &identity);
+}
+
+/* Whose list has this identity; TOPOLOGY_NONE: nobody's. */
+static uint32_t array_of_user(const struct topology *t, uint32_t identity)
+{
+    for (uint32_t i = 0; i < t->array_count; i++)
+        if (identity >= t->arrays[i].first_user &&
+            identity < t->arrays[i].first_user + t->arrays[i].user_count)
+            return i;
+    return TOPOLOGY_NONE;
+}
+
+/* The place is an identity. */
+static void set_user_secret(struct world *world, uint32_t place, const char *secret)
+{
+    const struct topology *t = world_topology(world);
+    uint32_t array = array_of_user(t, place);
+    struct chap_identity identity = with_secret(topology_identity(t, place), secret);
+
+    if (world_array(world, array))
+        world_array_set_user(world_array(world, array), place - t->arrays[array].first_user,
+                             &identity);
+}
+
 /* ---- The table ---- */
 
 static const struct setting settings[] = {
-    {PART_SWITCH, "switches", "mtu", switch_mtu, set_switch_mtu},
-    {PART_SWITCH, "switches", "port-buffer", switch_port_buffer, set_switch_port_buffer},
+    {PART_SWITCH, "switches", "mtu", switch_mtu, set_switch_mtu, NULL},
+    {PART_SWITCH, "switches", "port-buffer", switch_port_buffer, set_switch_port_buffer, NULL},
     {PART_SWITCH, "switches", "forwarding-delay", switch_forwarding_delay,
-     set_switch_forwarding_delay},
-    {PART_SWITCH, "switches", "mac-age", switch_mac_age, set_switch_mac_age},
-    {PART_SWITCH, "switches", "port-forwarding-delay", switch_port_delay, set_switch_port_delay},
-    {PART_SWITCH, "switches", "link-debounce", switch_debounce, set_switch_debounce},
-    {PART_SWITCH, "switches", "shared-buffer", switch_shared_buffer, set_switch_shared_buffer},
-    {PART_NIC, "hosts", "nics.*.mtu", nic_mtu, set_nic_mtu},
-    {PART_NIC, "arrays", "nics.*.mtu", nic_mtu, set_nic_mtu},
-    {PART_ARRAY, "arrays", "media.read-time", media_read_time, set_media_read_time},
-    {PART_ARRAY, "arrays", "media.write-time", media_write_time, set_media_write_time},
-    {PART_CABLE, "cables", "speed", cable_speed, set_cable_speed},
-    {PART_CABLE, "cables", "delay", cable_delay, set_cable_delay},
+     set_switch_forwarding_delay, NULL},
+    {PART_SWITCH, "switches", "mac-age", switch_mac_age, set_switch_mac_age, NULL},
+    {PART_SWITCH, "switches", "port-forwarding-delay", switch_port_delay, set_switch_port_delay,
+     NULL},
+    {PART_SWITCH, "switches", "link-debounce", switch_debounce, set_switch_debounce, NULL},
+    {PART_SWITCH, "switches", "shared-buffer", switch_shared_buffer, set_switch_shared_buffer,
+     NULL},
+    {PART_NIC, "hosts", "nics.*.mtu", nic_mtu, set_nic_mtu, NULL},
+    {PART_NIC, "arrays", "nics.*.mtu", nic_mtu, set_nic_mtu, NULL},
+    {PART_ARRAY, "arrays", "media.read-time", media_read_time, set_media_read_time, NULL},
+    {PART_ARRAY, "arrays", "media.write-time", media_write_time, set_media_write_time, NULL},
+    {PART_CABLE, "cables", "speed", cable_speed, set_cable_speed, NULL},
+    {PART_CABLE, "cables", "delay", cable_delay, set_cable_delay, NULL},
+    {PART_PATH, "hosts", "sessions.*.chap.secret", NULL, NULL, set_path_secret},
+    {PART_ARRAY, "arrays", "chap.*.secret", NULL, NULL, set_user_secret},
 };
 
 static const struct section {
@@ -250,9 +307,37 @@ static bool covers_nic(const struct topology *t, bool is_array, const struct dot
                           means(dotted->words[1], t->hosts[nic->owner_index].group);
 }
 
+/* Items of lists go by their numbers from 1. */
+static bool means_number(const char *word, uint32_t index)
+{
+    char number[16];
+
+    snprintf(number, sizeof(number), "%" PRIu32, index + 1);
+    return means(word, number);
+}
+
+static bool covers_path(const struct topology *t, const struct dotted *dotted, uint32_t index)
+{
+    const struct topology_path *path = &t->paths[index];
+    const struct topology_host *host = &t->hosts[path->host_index];
+
+    return path->chap != TOPOLOGY_NONE && means_number(dotted->words[3], path->index_in_host) &&
+           (means(dotted->words[1], host->name) || means(dotted->words[1], host->group));
+}
+
+static bool covers_user(const struct topology *t, const struct dotted *dotted, uint32_t index)
+{
+    uint32_t array = array_of_user(t, index);
+
+    return array != TOPOLOGY_NONE && means(dotted->words[1], t->arrays[array].name) &&
+           means_number(dotted->words[3], index - t->arrays[array].first_user);
+}
+
 static bool covers(const struct setting *setting, const struct topology *t,
                    const struct dotted *dotted, uint32_t index)
 {
+    if (setting->apply_secret == set_user_secret)
+        return covers_user(t, dotted, index);
     switch (setting->kind) {
     case PART_SWITCH:
         return means(dotted->words[1], t->switches[index].name);
@@ -260,26 +345,34 @@ static bool covers(const struct setting *setting, const struct topology *t,
         return means(dotted->words[1], t->cables[index].name);
     case PART_ARRAY:
         return means(dotted->words[1], t->arrays[index].name);
+    case PART_PATH:
+        return covers_path(t, dotted, index);
     default:
         return covers_nic(t, strcmp(setting->section, "arrays") == 0, dotted, index);
     }
 }
 
 bool setting_covers(const struct setting *setting, const struct topology *topology,
-                    const char *what, uint32_t part_index)
+                    const char *what, uint32_t place)
 {
     struct dotted dotted;
 
-    return cut(what, &dotted) && covers(setting, topology, &dotted, part_index);
+    return cut(what, &dotted) && covers(setting, topology, &dotted, place);
 }
 
-enum part_kind setting_part_kind(const struct setting *setting)
+struct part_ref setting_part(const struct setting *setting, const struct topology *topology,
+                             uint32_t place)
 {
-    return setting->kind;
+    uint32_t index =
+        setting->apply_secret == set_user_secret ? array_of_user(topology, place) : place;
+
+    return (struct part_ref){setting->kind, index, TOPOLOGY_NONE};
 }
 
-uint32_t setting_part_count(const struct setting *setting, const struct topology *topology)
+uint32_t setting_place_count(const struct setting *setting, const struct topology *topology)
 {
+    if (setting->apply_secret == set_user_secret)
+        return topology->identity_count;
     switch (setting->kind) {
     case PART_SWITCH:
         return topology->switch_count;
@@ -287,21 +380,22 @@ uint32_t setting_part_count(const struct setting *setting, const struct topology
         return topology->cable_count;
     case PART_ARRAY:
         return topology->array_count;
+    case PART_PATH:
+        return topology->path_count;
     default:
         return topology->nic_count;
     }
 }
 
-int64_t setting_base(const struct setting *setting, const struct topology *topology,
-                     uint32_t part_index)
+void setting_apply(const struct setting *setting, struct world *world, uint32_t place,
+                   const struct step *change)
 {
-    return setting->base(topology, part_index);
-}
-
-void setting_apply(const struct setting *setting, struct world *world, uint32_t part_index,
-                   int64_t value)
-{
-    setting->apply(world, part_index, value);
+    if (setting->apply_secret)
+        setting->apply_secret(world, place, change ? change->arguments.text[ARG_TO] : NULL);
+    else
+        setting->apply(world, place,
+                       change ? change->arguments.setting_value
+                              : setting->base(world_topology(world), place));
 }
 
 /* ---- Reading ---- */
@@ -325,8 +419,8 @@ static const struct field *field_of(const struct dotted *dotted)
         if (!field)
             return NULL;
         record = field->record;
-        if (field->type == FIELD_NAMED && i + 1 < dotted->count)
-            i++; /* a name */
+        if ((field->type == FIELD_NAMED || field->type == FIELD_LIST) && i + 1 < dotted->count)
+            i++; /* a name, a number */
     }
     return field;
 }
@@ -356,6 +450,20 @@ static void refuse(const struct node *what, const struct dotted *dotted, struct 
                    dotted->words[0], list);
 }
 
+/* The length alone, and without an excerpt: nobody else is to read it. The names are those of the
+ * topology. */
+static bool read_secret(const struct node *to, struct errors *errors)
+{
+    struct chap_identity identity;
+    const char *fault = chap_identity_set(&identity, "user", to->text, strlen(to->text));
+
+    if (fault)
+        error_help(
+            errors_add(errors, (struct text_span){.pos = node_pos(to)}, NULL, 0, "%s", fault),
+            "choose one of 12 to 255 bytes");
+    return !fault;
+}
+
 static bool read_value(const struct dotted *dotted, const struct node *to, struct step *step,
                        struct errors *errors)
 {
@@ -383,20 +491,23 @@ bool setting_read(const struct topology *topology, const struct node *what, cons
         return false;
     }
     step->part = (struct part_ref){PART_NONE, 0, TOPOLOGY_NONE};
-    for (uint32_t i = 0; i < setting_part_count(setting, topology); i++) {
+    for (uint32_t i = 0; i < setting_place_count(setting, topology); i++) {
         if (!covers(setting, topology, &dotted, i))
             continue;
-        step->part = (struct part_ref){setting->kind, i, TOPOLOGY_NONE};
+        step->part = setting_part(setting, topology, i);
         count++;
     }
     if (count == 0) {
         error_help(node_error(errors, what, "'%.80s' names no %s of the topology", what->text,
                               part_kind_word(setting->kind)),
-                   "'*' stands for all names at its place");
+                   setting->apply_secret
+                       ? "items of lists go by their numbers from 1, and must have a secret; '*' "
+                         "stands for all"
+                       : "'*' stands for all names at its place");
         return false;
     }
     if (count > 1)
         step->part = (struct part_ref){PART_NONE, 0, TOPOLOGY_NONE};
     step->arguments.setting = setting;
-    return read_value(&dotted, to, step, errors);
+    return setting->apply_secret ? read_secret(to, errors) : read_value(&dotted, to, step, errors);
 }

@@ -20,14 +20,14 @@ struct world;
 bool setting_read(const struct topology *topology, const struct node *what, const struct node *to,
                   struct step *step, struct errors *errors);
 
-/* The parts that might have it, and whether 'what' means the one at 'part_index'. */
-enum part_kind setting_part_kind(const struct setting *setting);
-uint32_t setting_part_count(const struct setting *setting, const struct topology *topology);
+/* The places that might have it, each a part or something of a part (a user of an array), and
+ * whether 'what' means the one of that number. */
+uint32_t setting_place_count(const struct setting *setting, const struct topology *topology);
+struct part_ref setting_part(const struct setting *setting, const struct topology *topology,
+                             uint32_t place);
 bool setting_covers(const struct setting *setting, const struct topology *topology,
-                    const char *what, uint32_t part_index);
+                    const char *what, uint32_t place);
 
-/* What the topology says, and what is to hold from now on. */
-int64_t setting_base(const struct setting *setting, const struct topology *topology,
-                     uint32_t part_index);
-void setting_apply(const struct setting *setting, struct world *world, uint32_t part_index,
-                   int64_t value);
+/* What is to hold there from now on: as 'change' says, or the topology (NULL). */
+void setting_apply(const struct setting *setting, struct world *world, uint32_t place,
+                   const struct step *change);

@@ -248,6 +248,7 @@ static void add_host(struct build *build, const struct node *map, const struct h
     struct nic_owner owner = {
         .name = host->name, .index = topology->host_count - 1, .number = number};
     host->nic_count = add_nics(build, file->nics, &owner);
+    build_add_host_chap(build, host, file);
 }
 
 static void add_hosts(struct build *build, const struct node *map)
@@ -397,6 +398,7 @@ static void add_array(struct build *build, const struct node *map)
             break;
         add_disk(build, disk, array);
     }
+    build_add_array_chap(build, array, &file);
     for (uint32_t i = 0; i + 1 < topology->array_count; i++)
         if (file.target_name[0] && strcmp(topology->arrays[i].target_name, file.target_name) == 0)
             error_help(node_error(build->errors, node_get(map, "target"),
@@ -449,6 +451,7 @@ static void build_all(struct build *build)
     build_check_unique(build, true);
     build_check_names(build);
     build_check_fabric(build);
+    build_check_chap(build);
 }
 
 struct topology *topology_from_document(const struct document *document, struct file_set *files,
@@ -513,5 +516,6 @@ void topology_free(struct topology *topology)
     free(topology->paths);
     free(topology->disks);
     free(topology->cables);
+    free(topology->identities);
     free(topology);
 }

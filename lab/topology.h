@@ -11,6 +11,7 @@
 #pragma once
 
 #include "initiator/profile.h"
+#include "iscsi/chap.h"
 #include "lab/errors.h"
 #include "sim/core/error.h"
 #include "sim/net/cable.h"
@@ -126,7 +127,9 @@ struct topology_path {
     uint32_t nic_index;     /* the host's */
     uint32_t array_nic_index;
     uint32_t array_index;
-    bool is_preferred; /* at most one per host */
+    bool is_preferred;    /* at most one per host */
+    uint32_t chap;        /* identity that it proves at login; TOPOLOGY_NONE: no authentication */
+    uint32_t chap_target; /* identity that the target has to prove then; TOPOLOGY_NONE: none */
 };
 
 struct topology_host {
@@ -140,6 +143,9 @@ struct topology_host {
     uint32_t nic_count;
     uint32_t first_path; /* 'path_count' paths from here in topology.paths */
     uint32_t path_count;
+    uint32_t chap; /* as of its paths, for those that say nothing else */
+    uint32_t chap_target;
+    uint32_t discovery_chap;
 };
 
 /* All disks in one array, grouped by array. */
@@ -173,6 +179,11 @@ struct topology_array {
     uint32_t nic_count;
     uint32_t first_disk;
     uint32_t disk_count;
+    uint32_t first_user; /* 'user_count' identities from here may log in; 0: everybody may */
+    uint32_t user_count;
+    uint32_t first_discoverer; /* the same for discovery */
+    uint32_t discoverer_count;
+    uint32_t chap_own; /* identity that it proves to who asks; TOPOLOGY_NONE: it does not */
 };
 
 struct topology {
@@ -185,6 +196,7 @@ struct topology {
     struct topology_path *paths;
     struct topology_disk *disks;
     struct topology_cable *cables;
+    struct chap_identity *identities; /* of everybody who proves himself at some login */
     uint32_t switch_count;
     uint32_t host_count;
     uint32_t array_count;
@@ -192,6 +204,7 @@ struct topology {
     uint32_t path_count;
     uint32_t disk_count;
     uint32_t cable_count;
+    uint32_t identity_count;
 };
 
 struct document; /* lab/document.h */
@@ -236,6 +249,9 @@ uint32_t topology_way_out(const struct topology *topology, uint32_t nic_index);
 
 /* Does 'path' run over 'part': its NICs, cables, switches, ports, host or array? */
 bool topology_path_uses(const struct topology *topology, uint32_t path_index, struct part_ref part);
+
+/* NULL for TOPOLOGY_NONE. */
+const struct chap_identity *topology_identity(const struct topology *topology, uint32_t index);
 
 /* Can 'host' reach 'disk' through any of its sessions? */
 bool topology_host_sees(const struct topology *topology, uint32_t host_index, uint32_t disk_index);

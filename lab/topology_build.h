@@ -1,6 +1,6 @@
 /* What the pieces share that build a topology: boxes (topology.c) with the ports of switches
  * (topology_ports.c), then sessions and cables (topology_links.c), then what must hold between them
- * (topology_checks.c, topology_fabric.c).
+ * (topology_checks.c, topology_fabric.c, topology_chap.c).
  */
 #pragma once
 
@@ -15,6 +15,7 @@
 #define SESSIONS_PER_HOST_MOST 64u
 #define DISKS_PER_ARRAY_MOST   256u
 #define CABLES_MOST            20000u
+#define CHAP_USERS_MOST        1000u /* of one array */
 
 struct loaded_profile;
 struct switch_file;
@@ -53,6 +54,16 @@ void build_add_ports(struct build *build, struct topology_switch *sw,
 
 /* Which NIC is the uplink of each virtual one. */
 void build_add_uplinks(struct build *build);
+
+/* Who proves what at login (topology_chap.c): of one host, one session, one array; and what of it
+ * cannot end well. */
+void build_add_host_chap(struct build *build, struct topology_host *host,
+                         const struct host_map *file);
+void build_add_path_chap(struct build *build, struct topology_path *path,
+                         const struct session_file *file);
+void build_add_array_chap(struct build *build, struct topology_array *array,
+                          const struct array_map *file);
+void build_check_chap(struct build *build);
 
 /* All sessions of all hosts; the cables of one map. */
 void build_add_paths(struct build *build);

@@ -125,6 +125,7 @@ static void add_path(struct build *build, const struct node *map, uint32_t host_
             return;
         }
     }
+    build_add_path_chap(build, path, &file);
     host->path_count++;
     topology->path_count++;
 }

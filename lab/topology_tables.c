@@ -237,6 +237,53 @@ const struct record nic_record = {
     .about = "A network interface that carries iSCSI only.",
 };
 
+#define SECRET_ABOUT "12 to 255 bytes, in plain text; each direction has its own"
+
+static const struct field chap_fields[] = {
+    {.key = "user",
+     .type = FIELD_TEXT,
+     NODE_MEMBER(struct chap_file, user),
+     .about = "its name (CHAP_N); default: its iSCSI name"},
+    {.key = "secret",
+     .type = FIELD_TEXT,
+     NODE_MEMBER(struct chap_file, secret),
+     .is_required = true,
+     .about = SECRET_ABOUT},
+};
+static const struct record chap_record = {
+    .name = "identity",
+    .title = "identity of its own",
+    .fields = chap_fields,
+    .field_count = ARRAY_SIZE(chap_fields),
+    .about = "What a host or an array proves at login (CHAP: RFC 7143, 12.1.3).",
+};
+
+static const struct field chap_peer_fields[] = {
+    {.key = "user",
+     .type = FIELD_TEXT,
+     NODE_MEMBER(struct chap_file, user),
+     .is_required = true,
+     .about = "its name: CHAP_N"},
+    {.key = "secret",
+     .type = FIELD_TEXT,
+     NODE_MEMBER(struct chap_file, secret),
+     .is_required = true,
+     .about = SECRET_ABOUT},
+};
+const struct record chap_peer_record = {
+    .name = "identity",
+    .title = "identity of the other side",
+    .fields = chap_peer_fields,
+    .field_count = ARRAY_SIZE(chap_peer_fields),
+    .about = "What the other side has to prove at login (CHAP: RFC 7143, 12.1.3).",
+};
+
+#define CHAP_FIELD(owner, member, name, table, help)                                               \
+    {                                                                                              \
+        .key = (name), .type = FIELD_RECORD, MEMBER(owner, member), .record = (table),             \
+        .about = (help)                                                                            \
+    }
+
 static const struct field session_fields[] = {
     {.key = "from",
      .type = FIELD_PART,
@@ -253,6 +300,10 @@ static const struct field session_fields[] = {
      MEMBER(struct session_file, is_preferred),
      .fallback = "false",
      .about = "fail-over-only uses it whenever it can, and goes back to it; one per host"},
+    CHAP_FIELD(struct session_file, chap, "chap", &chap_record,
+               "what it proves at login; default: the host's"),
+    CHAP_FIELD(struct session_file, chap_target, "chap-target", &chap_peer_record,
+               "what the target has to prove in return (mutual CHAP); default: the host's"),
 };
 const struct record session_record = {
     .name = "session",
@@ -302,6 +353,12 @@ static const struct field host_fields[] = {
      NODE_MEMBER(struct host_map, sessions),
      .record = &session_record,
      .about = "one per path"},
+    CHAP_FIELD(struct host_map, chap, "chap", &chap_record,
+               "what its sessions prove at login; left out: no authentication"),
+    CHAP_FIELD(struct host_map, chap_target, "chap-target", &chap_peer_record,
+               "what the target has to prove in return (mutual CHAP)"),
+    CHAP_FIELD(struct host_map, discovery_chap, "discovery-chap", &chap_record,
+               "what it proves when it asks for the targets"),
     OVERLAY(struct host_map, profile.ip, "ip", &profile_ip_record, "changes to the profile"),
     OVERLAY(struct host_map, profile.tcp, "tcp", &profile_tcp_record, "changes to the profile"),
     OVERLAY(struct host_map, profile.iscsi, "iscsi", &profile_iscsi_record,
@@ -465,6 +522,19 @@ static const struct field array_fields[] = {
      .is_required = true,
      .record = &disk_record,
      .about = "its LUNs"},
+    {.key = "chap",
+     .type = FIELD_LIST,
+     NODE_MEMBER(struct array_map, chap),
+     .record = &chap_peer_record,
+     .about = "who may log in; left out: everybody may, without authentication. Secrets stand here "
+              "and in result files as they are: use none that guards anything real"},
+    CHAP_FIELD(struct array_map, chap_own, "chap-own", &chap_record,
+               "what it proves to a host that asks for it (mutual CHAP)"),
+    {.key = "discovery-chap",
+     .type = FIELD_LIST,
+     NODE_MEMBER(struct array_map, discovery_chap),
+     .record = &chap_peer_record,
+     .about = "who may ask for the targets; left out: everybody may"},
     OVERLAY(struct array_map, profile.ip, "ip", &profile_ip_record, "changes to the profile"),
     OVERLAY(struct array_map, profile.tcp, "tcp", &profile_tcp_record, "changes to the profile"),
     OVERLAY(struct array_map, profile.iscsi, "iscsi", &profile_iscsi_record,

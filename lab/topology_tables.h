@@ -63,10 +63,18 @@ struct nic_file {
     const struct node *behind; /* NULL: a physical NIC */
 };
 
+/* Who proves himself, and with what; both NULL: nobody does. */
+struct chap_file {
+    const struct node *user; /* NULL: the iSCSI name of whoever it is */
+    const struct node *secret;
+};
+
 struct session_file {
     const struct node *from;
     const struct node *to;
     bool is_preferred;
+    struct chap_file chap;
+    struct chap_file chap_target;
 };
 
 struct host_map {
@@ -76,6 +84,9 @@ struct host_map {
     int64_t boot_time_ns;
     const struct node *nics;
     const struct node *sessions;
+    struct chap_file chap;
+    struct chap_file chap_target;
+    struct chap_file discovery_chap;
     struct host_profile profile;
 };
 
@@ -100,6 +111,9 @@ struct array_map {
     uint32_t neighbours;
     const struct node *disks;
     struct media_model media;
+    const struct node *chap;
+    struct chap_file chap_own;
+    const struct node *discovery_chap;
     struct array_profile profile;
 };
 
@@ -117,6 +131,7 @@ extern const struct record port_record;
 extern const struct record host_record;
 extern const struct record nic_record;
 extern const struct record session_record;
+extern const struct record chap_peer_record;
 extern const struct record array_record;
 extern const struct record disk_record;
 extern const struct record cable_record;

@@ -6,12 +6,14 @@
 #include "lab/fault.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
+#include "sim/core/seeded_chance.h"
 #include "target/device.h"
 #include "target/media.h"
 #include "target/memory_store.h"
 #include "target/portal.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +37,8 @@ struct world_array {
     struct portal_node *node;
     struct box_power power;
     struct fault_array faults;
+    struct chap_identity *users; /* who may log in; owned, NULL: everybody */
+    struct seeded_chance chance; /* for challenges */
 };
 
 static struct ip_host *add_ip(struct world_array *a)
@@ -120,11 +124,34 @@ static void add_portals(struct world_array *a)
                    .pool = a->options.pool,
                    .trace = a->options.trace,
                    .first_connection = FIRST_CONNECTION(a->options.array_index),
+                   .chance = &a->chance.chance,
                    .plant = a->options.scenario->plant},
         .net = stack_net(a->stack),
         .clock = a->options.clock,
         .name = a->topology->name,
     });
+}
+
+/* Of those who may log in the array has a copy: their secrets may change while the SAN runs. */
+static void add_chap(struct world_array *a)
+{
+    const struct topology *t = a->options.scenario->topology;
+    const struct chap_identity *own = topology_identity(t, a->topology->chap_own);
+    uint32_t count = a->topology->user_count;
+    struct chap_policy normal = {.user_count = count, .own = own};
+    char component[NAME_BYTES + sizeof(" chap")];
+    struct chap_policy discovery = {.users = topology_identity(t, a->topology->first_discoverer),
+                                    .user_count = a->topology->discoverer_count,
+                                    .own = own};
+
+    snprintf(component, sizeof(component), "%s chap", a->topology->name);
+    seeded_chance_init(&a->chance, a->options.scenario->seed, component);
+    if (count > 0) {
+        a->users = mem_array(count, sizeof(*a->users));
+        memcpy(a->users, &t->identities[a->topology->first_user], count * sizeof(*a->users));
+        normal.users = a->users;
+    }
+    target_set_chap(portal_node_target(a->node), &normal, &discovery);
 }
 
 /* Power. */
@@ -216,6 +243,7 @@ struct world_array *world_array_new(const struct world_array_options *options)
     for (uint32_t i = 0; i < a->topology->disk_count; i++)
         add_disk(a, i);
     add_portals(a);
+    add_chap(a);
     return a;
 }
 
@@ -233,6 +261,7 @@ void world_array_free(struct world_array *a)
         memory_store_free(a->disks[i].memory);
     }
     free(a->disks);
+    free(a->users);
     free(a);
 }
 
@@ -254,6 +283,13 @@ void world_array_set_media_model(struct world_array *a, const struct media_model
     a->model = *model;
     for (uint32_t i = 0; i < a->topology->disk_count; i++)
         media_set_model(a->disks[i].media, model);
+}
+
+void world_array_set_user(struct world_array *a, uint32_t user_index,
+                          const struct chap_identity *identity)
+{
+    assert(user_index < a->topology->user_count);
+    a->users[user_index] = *identity;
 }
 
 size_t world_array_sessions(const struct world_array *a)

@@ -37,6 +37,9 @@ struct fault_array *world_array_faults(struct world_array *array);
 const struct media_model *world_array_media_model(const struct world_array *array);
 void world_array_set_media_model(struct world_array *array, const struct media_model *model);
 
+/* Who may log in (CHAP) from now on under that number of its list; sessions that are there stay. */
+void world_array_set_user(struct world_array *array, uint32_t user_index,
+                          const struct chap_identity *identity);
 size_t world_array_sessions(const struct world_array *array);
 struct stack *world_array_stack(struct world_array *array);
 void world_array_count(const struct world_array *array, struct counter_sink *sink);

@@ -5,6 +5,7 @@
 #include "lab/box_power.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
+#include "sim/core/seeded_chance.h"
 #include "sim/core/time.h"
 
 #include <assert.h>
@@ -17,6 +18,8 @@ struct world_host {
     const struct topology_host *topology;
     struct stack *stack;
     struct host_session *sessions; /* owned */
+    struct chap_identity *proofs;  /* by path: what it proves at its logins; owned, NULL: none */
+    struct seeded_chance chance;   /* for challenges to targets */
     const char **identities;       /* of the disks it sees, in the order of the names; owned */
     struct host *host;
     struct host_user user;
@@ -226,10 +229,40 @@ static struct ip_host *add_ip(struct world_host *h)
     return ip;
 }
 
+/* Of the identities that it proves the host has copies: they may change while the SAN runs. */
+static struct chap_login chap_of(struct world_host *h, uint32_t path_index)
+{
+    const struct topology *t = h->options.scenario->topology;
+    const struct topology_path *path = &t->paths[h->topology->first_path + path_index];
+    const struct chap_identity *own = topology_identity(t, path->chap);
+
+    if (!own)
+        return (struct chap_login){.own = NULL};
+    if (!h->proofs)
+        h->proofs = mem_array(h->topology->path_count, sizeof(*h->proofs));
+    h->proofs[path_index] = *own;
+    return (struct chap_login){&h->proofs[path_index], topology_identity(t, path->chap_target),
+                               &h->chance.chance};
+}
+
+static struct chap_login discovery_chap_of(struct world_host *h)
+{
+    const struct topology *t = h->options.scenario->topology;
+    const struct chap_identity *own = topology_identity(t, h->topology->discovery_chap);
+
+    if (!own)
+        return (struct chap_login){.own = NULL};
+    return (struct chap_login){own, topology_identity(t, h->topology->chap_target),
+                               &h->chance.chance};
+}
+
 static void add_sessions(struct world_host *h)
 {
     const struct topology *t = h->options.scenario->topology;
+    char component[NAME_BYTES + sizeof(" chap")];
 
+    snprintf(component, sizeof(component), "%s chap", h->topology->name);
+    seeded_chance_init(&h->chance, h->options.scenario->seed, component);
     h->sessions = mem_array(h->topology->path_count, sizeof(*h->sessions));
     for (uint32_t i = 0; i < h->topology->path_count; i++) {
         const struct topology_path *path = &t->paths[h->topology->first_path + i];
@@ -240,6 +273,7 @@ static void add_sessions(struct world_host *h)
             .portal = {t->nics[path->array_nic_index].address, ISCSI_PORT},
             .target_name = t->arrays[path->array_index].target_name,
             .is_preferred = path->is_preferred,
+            .chap = chap_of(h, i),
         };
     }
 }
@@ -283,6 +317,7 @@ struct world_host *world_host_new(const struct world_host_options *options)
         .disk_count = (uint32_t)options->names->hosts[options->host_index].disk_count,
         .initiator_name = h->topology->initiator_name,
         .discovers = true,
+        .discovery_chap = discovery_chap_of(h),
         .net = stack_net(h->stack),
         .clock = options->clock,
         .pool = options->pool,
@@ -305,6 +340,7 @@ void world_host_free(struct world_host *h)
     stack_free(h->stack);
     free(h->identities);
     free(h->sessions);
+    free(h->proofs);
     free(h);
 }
 
@@ -326,6 +362,14 @@ void world_host_stop(struct world_host *h, int64_t patience_ns)
 bool world_host_is_stopped(const struct world_host *h)
 {
     return h->is_logging_out && (!host_is_on(h->host) || host_is_stopped(h->host));
+}
+
+void world_host_set_proof(struct world_host *h, uint32_t path_index,
+                          const struct chap_identity *identity)
+{
+    assert(path_index < h->topology->path_count);
+    assert(h->proofs);
+    h->proofs[path_index] = *identity;
 }
 
 struct stack *world_host_stack(struct world_host *h)

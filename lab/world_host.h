@@ -44,6 +44,10 @@ void world_host_lose(struct world_host *host, bool is_dark);
 void world_host_return(struct world_host *host);
 void world_host_reboot(struct world_host *host, int64_t boot_ns);
 
+/* What a path that authenticates (CHAP) proves from its next login on. */
+void world_host_set_proof(struct world_host *host, uint32_t path_index,
+                          const struct chap_identity *identity);
+
 struct stack *world_host_stack(struct world_host *host);
 const struct host *world_host_initiator(const struct world_host *host);
 void world_host_count(const struct world_host *host, struct counter_sink *sink);

@@ -305,7 +305,7 @@ static void logs_in_although_discovery_fails(void **state)
     begin(true);
     san.portals[0] = PORTAL_REFUSES;
     san_run(&san, SECONDS(1));
-    assert_true(has_sign("4294967295 discovery failed"));
+    assert_true(has_sign("4294967295 discovery failed: connection closed"));
     assert_int_equal(told.disks, 2); /* through the other portal */
     assert_int_equal(mpath_usable_paths(host_disk(host, 0)), 1);
     san.portals[0] = PORTAL_WORKS;

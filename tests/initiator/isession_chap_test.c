@@ -75,7 +75,7 @@ static void a_target_with_another_secret_is_left(void **state)
 
     assert_null(chap_identity_set(&impostor, "array", "target-secret-23", 16));
     options.chap_policy.own = &impostor;
-    expect_end(&options, chap_outcome_word(CHAP_UNKNOWN));
+    expect_end(&options, "the target's name or its answer to our challenge is wrong");
 }
 
 static void a_target_that_wants_no_proof_is_left(void **state)

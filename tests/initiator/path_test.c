@@ -646,7 +646,7 @@ static void a_refused_login_is_tried_again_later(void **state)
     int64_t at_ns = rig.now_ns;
 
     send_pdu(&rig, pdu, NULL, true);
-    assert_true(has_sign(&rig, LAYER_ISCSI, "login failed: status 0301"));
+    assert_true(has_sign(&rig, LAYER_ISCSI, "login failed: status 0301, service unavailable"));
     assert_false(rig.is_open);
     rig_run_until(&rig, at_ns + SECONDS(3) - 1);
     assert_false(rig.is_open);

@@ -232,7 +232,14 @@ static struct row {
      "the part is built or boots\n"
      "    1 | change: {what: hosts.hv1.path.hold, to: 7 s}\n"
      "      |                ^^^^^^^^^^^^^^^^^^^\n"
-     "      = help: set it before the run with --set; of 'hosts' these can change: nics.*.mtu\n"},
+     "      = help: set it before the run with --set; of 'hosts' these can change: nics.*.mtu, "
+     "sessions.*.chap.secret\n"},
+    {"change: {what: hosts.hv1.sessions.1.chap.secret, to: another-secret}",
+     "typed:1:16: error: 'hosts.hv1.sessions.1.chap.secret' names no path of the topology\n"
+     "    1 | change: {what: hosts.hv1.sessions.1.chap.secret, to: another-secret}\n"
+     "      |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: items of lists go by their numbers from 1, and must have a secret; '*' stands "
+     "for all\n"},
     {"change: {what: disks.own.size, to: 1 GiB}",
      "typed:1:16: error: 'disks.own.size' is no setting of the topology\n"
      "    1 | change: {what: disks.own.size, to: 1 GiB}\n"

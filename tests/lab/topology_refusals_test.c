@@ -489,6 +489,62 @@ static struct change_row refused[] = {
      "   12 |     sessions: []\n"
      "      |     ^^^^^^^^\n"
      "      = help: give it one per path: 'sessions: [{from: iscsi1, to: san1.port-a}]'\n"},
+    {"a secret that is too short", "    multipath: {policy: round-robin}",
+     "    chap: {secret: 11-bytes-is}",
+     "t.yaml:13:20: error: CHAP of 'iqn.2026-01.com.example:hv1': the secret is shorter than 12 "
+     "bytes (96 bits; RFC 7143, 9.2.1)\n"
+     "      = help: a secret has 12 to 255 bytes, a name 1 to 255\n"},
+    {"a secret that is too long for this host", "    multipath: {policy: round-robin}",
+     "    chap: {secret: seventeen-bytes-1}",
+     "t.yaml:13:20: error: the secret has 17 bytes, and this host takes at most 16\n"
+     "      = help: shorten it, or set 'path: {chap-secret-most: ...}' of the host\n"},
+    {"one secret for both directions", "    multipath: {policy: round-robin}",
+     "    chap: {secret: same-for-both}\n    chap-target: {user: san1, secret: same-for-both}",
+     "t.yaml:14:39: error: 'iqn.2026-01.com.example:hv1' and 'san1' prove themselves to each other "
+     "with one secret\n"
+     "      = help: give each direction its own (RFC 7143, 12.1.3)\n"},
+    {"one secret for both directions of a session", "to: san1.port-b}]",
+     "to: san1.port-b, chap: {secret: same-for-both}, chap-target: {user: s, secret: "
+     "same-for-both}}]",
+     "t.yaml:12:143: error: 'iqn.2026-01.com.example:hv1' and 's' prove themselves to each other "
+     "with one secret\n"
+     "      = help: give each direction its own (RFC 7143, 12.1.3)\n"},
+    {"proof asked for and none given", "    multipath: {policy: round-robin}",
+     "    chap-target: {user: san1, secret: twelve-bytes}",
+     "t.yaml:13:39: error: 'chap-target' without 'chap': who asks for proof has to give some\n"
+     "      = help: add 'chap: {secret: ...}' beside it\n"},
+    {"a user without a secret", "    multipath: {policy: round-robin}", "    chap: {user: hv1}",
+     "t.yaml:13:5: error: identity 'chap' lacks 'secret'\n"
+     "   13 |     chap: {user: hv1}\n"
+     "      |     ^^^^\n"
+     "      = help: add 'secret:' (12 to 255 bytes, in plain text; each direction has its own)\n"},
+    {"a secret without a user", "    target: iqn.2026-01.com.example:san1",
+     "    target: iqn.2026-01.com.example:san1\n    chap: [{secret: twelve-bytes}]",
+     "t.yaml:23:12: error: the identity lacks 'user'\n"
+     "   23 |     chap: [{secret: twelve-bytes}]\n"
+     "      |            ^\n"
+     "      = help: add 'user:' (its name: CHAP_N)\n"},
+    {"a user twice", "    target: iqn.2026-01.com.example:san1",
+     "    target: iqn.2026-01.com.example:san1\n    chap: [{user: u, secret: twelve-bytes}, {user: "
+     "u, secret: twelve-more-b}]",
+     "t.yaml:23:52: error: the user 'u' is here twice\n"
+     "      = help: a name has one secret: keep one of them\n"},
+    {"an array with the secret of a user", "    target: iqn.2026-01.com.example:san1",
+     "    target: iqn.2026-01.com.example:san1\n    chap: [{user: u, secret: twelve-bytes}]\n"
+     "    chap-own: {secret: twelve-bytes}",
+     "t.yaml:23:30: error: 'u' and 'iqn.2026-01.com.example:san1' prove themselves to each other "
+     "with one secret\n"
+     "      = help: give each direction its own (RFC 7143, 12.1.3)\n"},
+    {"an array that proves itself to nobody", "    target: iqn.2026-01.com.example:san1",
+     "    target: iqn.2026-01.com.example:san1\n    chap-own: {secret: twelve-bytes}",
+     "t.yaml:23:24: error: 'chap-own' answers those who authenticate: nobody has to\n"
+     "      = help: say who may log in: 'chap: [{user: ..., secret: ...}]'\n"},
+    {"a secret that is no value", "    multipath: {policy: round-robin}",
+     "    chap: {secret: [a, b]}",
+     "t.yaml:13:20: error: 'secret' must be a value, not a list\n"
+     "   13 |     chap: {secret: [a, b]}\n"
+     "      |                    ^\n"
+     "      = help: write one value after the colon\n"},
     {"a file of another kind", "kind: topology", "kind: profile",
      "t.yaml:1:7: error: 'kind' must be 'topology', not 'profile'\n"
      "    1 | kind: profile\n"
@@ -555,6 +611,63 @@ static struct change_row warned[] = {
      "      |                                            ^^^^^^\n"
      "      = help: the session between them can never log in: look at 'port-settings' along the "
      "way\n"},
+    {"a login without a secret is worth a warning", "    target: iqn.2026-01.com.example:san1",
+     "    target: iqn.2026-01.com.example:san1\n    chap: [{user: u, secret: twelve-bytes}]",
+     "t.yaml:12:16: warning: 'san1' refuses the login of 'hv1.iscsi1>san1.port-a': it asks for "
+     "CHAP, and none is given\n"
+     "      = help: the path comes up when both have the same user and secret\n"
+     "t.yaml:12:49: warning: 'san1' refuses the login of 'hv1.iscsi2>san1.port-b': it asks for "
+     "CHAP, and none is given\n"
+     "      = help: the path comes up when both have the same user and secret\n"
+     "t.yaml:18:16: warning: 'san1' refuses the login of 'kvm-1.iscsi1>san1.port-a': it asks for "
+     "CHAP, and none is given\n"
+     "      = help: the path comes up when both have the same user and secret\n"},
+    {"a secret that nobody asks for is worth a warning", "    multipath: {policy: round-robin}",
+     "    chap: {secret: twelve-bytes}",
+     "t.yaml:12:16: warning: 'san1' refuses the login of 'hv1.iscsi1>san1.port-a': the host "
+     "insists on CHAP, and it asks nobody for that\n"
+     "      = help: the path comes up when both have the same user and secret\n"
+     "t.yaml:12:49: warning: 'san1' refuses the login of 'hv1.iscsi2>san1.port-b': the host "
+     "insists on CHAP, and it asks nobody for that\n"
+     "      = help: the path comes up when both have the same user and secret\n"},
+    {"a session with a wrong secret is worth a warning",
+     "to: san1.port-b}]\n    multipath: {policy: round-robin}\n  kvm:\n    profile: "
+     "linux-6.1-dm-multipath\n    count: 2\n    nics: {iscsi1: {address: 10.0.0.11/24}}\n    "
+     "sessions: [{from: iscsi1, to: san1.port-a}]\narrays:\n  san1:\n",
+     "to: san1.port-b, chap: {user: u, secret: secret-of-14-b}}]\n    chap: {user: u, secret: "
+     "twelve-bytes}\n  kvm:\n    profile: linux-6.1-dm-multipath\n    count: 2\n    nics: {iscsi1: "
+     "{address: 10.0.0.11/24}}\n    chap: {user: v, secret: twelve-bytes}\n    sessions: [{from: "
+     "iscsi1, to: san1.port-a}]\narrays:\n  san1:\n    chap: [{user: u, secret: twelve-bytes}]\n",
+     "t.yaml:12:49: warning: 'san1' refuses the login of 'hv1.iscsi2>san1.port-b': it has another "
+     "secret for the user\n"
+     "      = help: the path comes up when both have the same user and secret\n"
+     "t.yaml:19:16: warning: 'san1' refuses the login of 'kvm-1.iscsi1>san1.port-a': it does not "
+     "know the user\n"
+     "      = help: the path comes up when both have the same user and secret\n"},
+    {"a discovery without a secret is worth a warning", "    target: iqn.2026-01.com.example:san1",
+     "    target: iqn.2026-01.com.example:san1\n    discovery-chap: [{user: u, secret: "
+     "twelve-bytes}]",
+     "t.yaml:9:3: warning: 'san1' refuses the discovery of 'hv1': it asks for CHAP, and none is "
+     "given\n"
+     "      = help: 'discovery-chap' of both must agree\n"
+     "t.yaml:14:3: warning: 'san1' refuses the discovery of 'kvm-1': it asks for CHAP, and none is "
+     "given\n"
+     "      = help: 'discovery-chap' of both must agree\n"},
+    {"proof that an array does not give is worth a warning",
+     "    multipath: {policy: round-robin}\n  kvm:\n    profile: linux-6.1-dm-multipath\n    "
+     "count: 2\n    nics: {iscsi1: {address: 10.0.0.11/24}}\n    sessions: [{from: iscsi1, to: "
+     "san1.port-a}]\narrays:\n  san1:\n",
+     "    chap: {user: u, secret: twelve-bytes}\n    chap-target: {user: san1, secret: "
+     "twelve-more-b}\n  kvm:\n    profile: linux-6.1-dm-multipath\n    count: 2\n    nics: "
+     "{iscsi1: {address: 10.0.0.11/24}}\n    chap: {user: u, secret: twelve-bytes}\n    sessions: "
+     "[{from: iscsi1, to: san1.port-a}]\narrays:\n  san1:\n    chap: [{user: u, secret: "
+     "twelve-bytes}]\n",
+     "t.yaml:12:16: warning: 'san1' refuses the login of 'hv1.iscsi1>san1.port-a': the host wants "
+     "proof of it, and it has no 'chap-own'\n"
+     "      = help: the path comes up when both have the same user and secret\n"
+     "t.yaml:12:49: warning: 'san1' refuses the login of 'hv1.iscsi2>san1.port-b': the host wants "
+     "proof of it, and it has no 'chap-own'\n"
+     "      = help: the path comes up when both have the same user and secret\n"},
 };
 
 static void tells_what_is_wrong(void **state)
