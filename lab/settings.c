@@ -450,18 +450,32 @@ static void refuse(const struct node *what, const struct dotted *dotted, struct 
                    dotted->words[0], list);
 }
 
-/* The length alone, and without an excerpt: nobody else is to read it. The names are those of the
- * topology. */
-static bool read_secret(const struct node *to, struct errors *errors)
+/* The longest secret that all take who get it. */
+static uint32_t secret_most(const struct setting *setting, const struct topology *t,
+                            const struct dotted *dotted)
 {
-    struct chap_identity identity;
-    const char *fault = chap_identity_set(&identity, "user", to->text, strlen(to->text));
+    uint32_t most = CHAP_SECRET_MOST;
 
-    if (fault)
-        error_help(
-            errors_add(errors, (struct text_span){.pos = node_pos(to)}, NULL, 0, "%s", fault),
-            "choose one of 12 to 255 bytes");
-    return !fault;
+    for (uint32_t i = 0; setting->kind == PART_PATH && i < t->path_count; i++) {
+        uint32_t own = t->hosts[t->paths[i].host_index].profile.path.chap_secret_most_bytes;
+
+        if (covers(setting, t, dotted, i) && own > 0 && own < most)
+            most = own;
+    }
+    return most;
+}
+
+/* The length alone counts. It is told without an excerpt, as in topology files. */
+static bool read_secret(const struct node *to, uint32_t most, struct errors *errors)
+{
+    size_t bytes = strlen(to->text);
+
+    if (bytes >= CHAP_SECRET_LEAST && bytes <= most)
+        return true;
+    error_help(errors_add(errors, (struct text_span){.pos = node_pos(to)}, NULL, 0,
+                          "the secret has %zu bytes, and 12 to %" PRIu32 " are taken", bytes, most),
+               "at least 96 bits (RFC 7143, 9.2.1); at most what the host's profile says");
+    return false;
 }
 
 static bool read_value(const struct dotted *dotted, const struct node *to, struct step *step,
@@ -509,5 +523,7 @@ bool setting_read(const struct topology *topology, const struct node *what, cons
     if (count > 1)
         step->part = (struct part_ref){PART_NONE, 0, TOPOLOGY_NONE};
     step->arguments.setting = setting;
-    return setting->apply_secret ? read_secret(to, errors) : read_value(&dotted, to, step, errors);
+    if (setting->apply_secret)
+        return read_secret(to, secret_most(setting, topology, &dotted), errors);
+    return read_value(&dotted, to, step, errors);
 }

@@ -274,6 +274,49 @@ static void is_felt_at_the_next_login(void **state)
     free(san);
 }
 
+static struct refusal_row {
+    const char *name; /* the step */
+    const char *told;
+} refusals[] = {
+    {"change: {what: arrays.san1.chap.2.secret, to: 11-bytes-is}",
+     "typed:1:47: error: the secret has 11 bytes, and 12 to 255 are taken\n"
+     "      = help: at least 96 bits (RFC 7143, 9.2.1); at most what the host's profile says\n"},
+    {"change: {what: hosts.hv1.sessions.1.chap.secret, to: seventeen-bytes-1}",
+     "typed:1:54: error: the secret has 17 bytes, and 12 to 16 are taken\n"
+     "      = help: at least 96 bits (RFC 7143, 9.2.1); at most what the host's profile says\n"},
+    {"change: {what: arrays.san1.chap.3.secret, to: another-secret}",
+     "typed:1:16: error: 'arrays.san1.chap.3.secret' names no array of the topology\n"
+     "    1 | change: {what: arrays.san1.chap.3.secret, to: another-secret}\n"
+     "      |                ^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: items of lists go by their numbers from 1, and must have a secret; '*' stands "
+     "for all\n"},
+    {"change: {what: hosts.hv1.chap.secret, to: another-secret}",
+     "typed:1:16: error: 'hosts.hv1.chap.secret' cannot change while the SAN runs: it is read when "
+     "the part is built or boots\n"
+     "    1 | change: {what: hosts.hv1.chap.secret, to: another-secret}\n"
+     "      |                ^^^^^^^^^^^^^^^^^^^^^\n"
+     "      = help: set it before the run with --set; of 'hosts' these can change: nics.*.mtu, "
+     "sessions.*.chap.secret\n"},
+};
+
+/* What has the wrong length is told without the line that it stands in. */
+static void refuses_the_change(void **state)
+{
+    const struct refusal_row *row = *state;
+    struct san *san = mem_new(sizeof(*san));
+    struct step step;
+
+    start(san, "1", BOTH, OWN "    path: {chap-secret-most: 16 B}\n", USERS);
+    assert_false(
+        step_read_text(world_topology(san->world), row->name, &san->texts, &step, san->errors));
+    char *told = printed(san->errors);
+
+    assert_string_equal(told, row->told);
+    free(told);
+    stop(san);
+    free(san);
+}
+
 static void the_newest_of_two_changes_decides(void **state)
 {
     struct san *san = mem_new(sizeof(*san));
@@ -357,6 +400,7 @@ int main(void)
     TEST_ROWS(rows, lets_in_who_proves_himself);
     TEST(who_is_refused_comes_again);
     TEST_ROWS(changes, is_felt_at_the_next_login);
+    TEST_ROWS(refusals, refuses_the_change);
     TEST(the_newest_of_two_changes_decides);
     TEST(a_rebooted_array_asks_again);
     TEST(one_seed_gives_one_run);
