@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define PIECE_BYTES 512u /* a PDU that comes in pieces of so few is put together */
+
 static const char *const fault_words[] = {
 #define X(name, word) word,
     FRAMER_FAULTS(X)
@@ -43,10 +45,16 @@ void framer_set_max_data(struct framer *framer, uint32_t max_data_bytes)
 
 void framer_feed(struct framer *framer, struct buf *bytes)
 {
-    if (framer->fault == FRAMER_INTACT)
-        buf_queue_put(&framer->in, bytes);
-    else
+    /* What came alone, in a chunk of its own size, and finds others that wait: byte by byte. */
+    bool is_piece = framer->in.tail && bytes && !bytes->next && bytes->bytes <= PIECE_BYTES &&
+                    bytes->bytes == bytes->chunk->bytes;
+
+    if (framer->fault != FRAMER_INTACT)
         buf_free(bytes);
+    else if (is_piece)
+        buf_queue_put_few(&framer->in, bytes);
+    else
+        buf_queue_put(&framer->in, bytes);
 }
 
 static enum framer_outcome fail(struct framer *framer, enum framer_fault fault)

@@ -217,7 +217,7 @@ static void nop_out(struct conn *conn, const struct pdu *pdu, struct buf *data)
         data = buf_cut(&rest, conn->params.peer_max_recv_segment_bytes);
         buf_free(rest);
     }
-    struct reply *reply = conn_reply(conn, PDU_NOP_IN, pdu->itt, data);
+    struct reply *reply = conn_reply(conn, PDU_NOP_IN, pdu->itt, buf_to_keep(data));
 
     reply->pdu.ttt = PDU_NO_TAG;
     reply->pdu.lun = pdu->lun;

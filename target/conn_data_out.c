@@ -45,6 +45,15 @@ static void set_fault(struct command *command, unsigned fault)
         conn_unput(command->conn, &command->out); /* no more R2Ts */
 }
 
+/* Few bytes that more will follow hold back no more memory than they need. */
+static void put_collected(struct command *command, struct buf *data)
+{
+    if (command->came_bytes < command->needed_bytes && buf_bytes(data) <= BUF_FEW_BYTES)
+        buf_queue_put_few(&command->collected, data);
+    else
+        buf_queue_put(&command->collected, data);
+}
+
 /* Data that fits: kept as far as it is needed. */
 static void keep(struct command *command, struct buf *data, uint32_t bytes)
 {
@@ -55,13 +64,12 @@ static void keep(struct command *command, struct buf *data, uint32_t bytes)
     if (command->fault || command->is_aborted)
         kept_bytes = 0;
     command->came_bytes += bytes;
-    if (kept_bytes == bytes) {
-        buf_queue_put(&command->collected, data);
-        return;
-    }
-    if (kept_bytes > 0)
-        buf_queue_put(&command->collected, buf_cut(&data, kept_bytes));
-    buf_free(data);
+    put_collected(command,
+                  kept_bytes < bytes && kept_bytes > 0 ? buf_cut(&data, kept_bytes) : NULL);
+    if (kept_bytes == bytes)
+        put_collected(command, data);
+    else
+        buf_free(data);
 }
 
 /* ---- the command itself ---- */

@@ -247,7 +247,7 @@ bool target_session_keep(struct session *session, struct conn *conn, const struc
     if (*place)
         return false;
     *place = pool_take(session->target->pool, sizeof(**place));
-    **place = (struct waiting_request){.conn = conn, .pdu = *pdu, .data = data};
+    **place = (struct waiting_request){.conn = conn, .pdu = *pdu, .data = buf_to_keep(data)};
     session->waiting_bytes += pdu->data_bytes;
     memcpy((*place)->header, header, PDU_HEADER_BYTES);
     session->waiting_count++;

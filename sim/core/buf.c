@@ -283,6 +283,19 @@ struct buf *buf_copy(struct pool *pool, const void *data, size_t bytes)
     return buf_new(chunk, 0, (uint32_t)bytes);
 }
 
+struct buf *buf_to_keep(struct buf *chain)
+{
+    size_t bytes = buf_bytes(chain);
+
+    if (bytes == 0 || bytes > BUF_FEW_BYTES || chain->chunk->bytes <= BUF_FEW_BYTES)
+        return chain;
+    struct chunk *chunk = chunk_new(chain->chunk->pool, bytes);
+
+    buf_read(chain, 0, chunk->data, bytes);
+    buf_free(chain);
+    return buf_new(chunk, 0, (uint32_t)bytes);
+}
+
 static struct buf *free_one(struct buf *buf)
 {
     struct buf *next = buf->next;
@@ -492,6 +505,35 @@ void buf_queue_put(struct buf_queue *queue, struct buf *chain)
         queue->bytes += chain->bytes;
         queue->tail = chain;
     }
+}
+
+/* Room behind the last bytes, in a chunk that nobody else holds. */
+static uint32_t spare_bytes(const struct buf *tail)
+{
+    return tail && tail->chunk->refs == 1 ? tail->chunk->bytes - tail->offset - tail->bytes : 0;
+}
+
+void buf_queue_put_few(struct buf_queue *queue, struct buf *chain)
+{
+    size_t bytes = buf_bytes(chain);
+
+    assert(bytes <= BUF_FEW_BYTES);
+    if (bytes == 0)
+        return;
+    if (spare_bytes(queue->tail) < bytes) {
+        struct chunk *chunk = chunk_new(chain->chunk->pool, 2 * BUF_FEW_BYTES);
+
+        buf_read(chain, 0, chunk->data, bytes);
+        buf_queue_put(queue, buf_new(chunk, 0, (uint32_t)bytes));
+    } else {
+        struct buf *tail = queue->tail;
+
+        chunk_touch(tail->chunk);
+        buf_read(chain, 0, tail->chunk->data + tail->offset + tail->bytes, bytes);
+        tail->bytes += (uint32_t)bytes;
+        queue->bytes += bytes;
+    }
+    buf_free(chain);
 }
 
 struct buf *buf_queue_take(struct buf_queue *queue, size_t bytes)

@@ -88,6 +88,10 @@ struct buf *buf_copy(struct pool *pool, const void *data, size_t bytes);
 /* Gives back a whole chain; NULL does nothing. */
 void buf_free(struct buf *chain);
 
+/* The same bytes, which are to be kept for a while: of few (BUF_FEW_BYTES) a copy, so that they do
+ * not hold back a large chunk. Takes ownership of 'chain', NULL too. */
+struct buf *buf_to_keep(struct buf *chain);
+
 /* The number of bytes of a chain; 0 for NULL. */
 size_t buf_bytes(const struct buf *chain);
 /* Another chain of the same bytes from 'offset' on: shares, does not copy. NULL for 0 bytes. */
@@ -115,6 +119,11 @@ static inline const uint8_t *buf_data(const struct buf *slice)
 /* Takes ownership of 'chain'. */
 void buf_queue_put(struct buf_queue *queue, struct buf *chain);
 /* At most 'bytes' from the head; NULL if there is nothing. */
+/* For what few bytes wait there for more: they are copied behind those at the tail, many pieces to
+ * a chunk, and hold back no more than that. Takes ownership of 'chain', of BUF_FEW_BYTES at most.
+ */
+#define BUF_FEW_BYTES 2048u
+void buf_queue_put_few(struct buf_queue *queue, struct buf *chain);
 struct buf *buf_queue_take(struct buf_queue *queue, size_t bytes);
 void buf_queue_drop(struct buf_queue *queue, size_t bytes);
 void buf_queue_clear(struct buf_queue *queue);

@@ -102,6 +102,11 @@ struct buf *inbox_take(struct inbox *inbox, size_t got_bytes)
     struct buf *first = NULL;
     struct buf **end = &first;
     uint32_t left_bytes = (uint32_t)got_bytes;
+
+    if (got_bytes <= INBOX_SMALL_BYTES && got_bytes <= inbox->pieces[0].iov_len) {
+        inbox->bytes = 0;
+        return buf_copy(inbox->pool, inbox->pieces[0].iov_base, got_bytes);
+    }
     uint32_t head_bytes = least(left_bytes, inbox->head_bytes);
 
     take_of_chunk(inbox, &end, head_bytes);

@@ -4,10 +4,11 @@
  *   data expected:   | chunk: up to the next page | page | page | ... | chunk: rest |
  *   a header next:   | chunk: rest |
  *
- * Small PDUs share a chunk, many to a read. Of a large data segment that is under way, what fills
- * whole pages of a store goes to pages of its own, which the store takes over as they are. Where
- * segments were large so far the next one will be, and a read that could bring its header brings
- * little more.
+ * Small PDUs share a chunk, many to a read. A small read is copied to memory of its own size, so
+ * that who sends byte by byte does not hold back a chunk with each. Of a large data segment that is
+ * under way, what fills whole pages of a store goes to pages of its own, which the store takes over
+ * as they are. Where segments were large so far the next one will be, and a read that could bring
+ * its header brings little more.
  *
  *     inbox_offer(&inbox, &expected);
  *     got = readv(fd, inbox.pieces, inbox.piece_count);
@@ -27,6 +28,7 @@
 #define INBOX_MOST_PAGES  64u
 #define INBOX_REST_BYTES  512u   /* read behind data: the next header, a few small PDUs */
 #define INBOX_BULK_BYTES  16384u /* of data: fewer may well be copied */
+#define INBOX_SMALL_BYTES 2048u  /* a read of so few is copied */
 
 /* What the user of a stream expects to come. */
 struct inbox_expected {

@@ -241,6 +241,55 @@ static void data_before_its_turn_is_bounded(void **state)
     node_free(&node);
 }
 
+/* As a socket brings them: a chunk for each read, or a slice of a large one that others share. */
+static void a_segment_that_comes_byte_by_byte_takes_little_more_than_its_size(void **state)
+{
+    struct node node;
+    (void)state;
+
+    begin(&node, &(struct target_limits){0});
+    struct peer *peer = log_in(&node, 1);
+    struct pdu write = write_command(peer, 0, 128);
+    uint8_t header[PDU_HEADER_BYTES];
+    size_t before = pool_live_chunks(node.pool);
+
+    write.data_bytes = 65536;
+    pdu_encode(&write, header);
+    peer_send_raw(peer, header, sizeof(header));
+    for (size_t i = 0; i < 65535; i++)
+        peer_send_raw(peer, &(uint8_t){1}, 1);
+    assert_in_range(pool_live_chunks(node.pool) - before, 16, 18); /* of 4 KiB */
+    peer_send_raw(peer, &(uint8_t){1}, 1);
+    expect_status(peer, write.itt, SCSI_GOOD);
+    node_free(&node);
+}
+
+static void small_data_out_takes_little_more_than_its_size(void **state)
+{
+    struct node node;
+    (void)state;
+
+    begin(&node, &(struct target_limits){0});
+    struct peer *peer = peer_open(&node, 0);
+
+    peer_login(peer, KEYS "\nInitialR2T=Yes\nImmediateData=No");
+    peer_base(peer);
+    struct pdu write = write_command(peer, 0, 8);
+
+    send_command(peer, &write);
+    uint32_t ttt = expect(peer, PDU_R2T)->pdu.ttt;
+    size_t before = pool_live_chunks(node.pool);
+
+    for (uint32_t i = 0; i < 4096; i++) {
+        if (i == 4095)
+            assert_in_range(pool_live_chunks(node.pool) - before, 1, 2);
+        send_data(peer, &write, ttt, i, i, 1, i == 4095, 1);
+    }
+    expect_status(peer, write.itt, SCSI_GOOD);
+    do_read(peer, 0, 8, 1, 262144);
+    node_free(&node);
+}
+
 /* ---- answers ---- */
 
 static void pings_of_one_who_reads_no_answer_stop_being_read(void **state)
@@ -278,6 +327,8 @@ int main(void)
     TEST(a_read_that_waits_for_its_share_can_be_aborted);
     TEST(a_session_that_ends_gives_back_its_share);
     TEST(data_before_its_turn_is_bounded);
+    TEST(a_segment_that_comes_byte_by_byte_takes_little_more_than_its_size);
+    TEST(small_data_out_takes_little_more_than_its_size);
     TEST(pings_of_one_who_reads_no_answer_stop_being_read);
     return TEST_RUN("target.limits");
 }

@@ -91,11 +91,76 @@ static void a_chunk_of_any_size_comes_back(void **state)
     pool_free(pool);
 }
 
+static void few_bytes_are_put_together(void **state)
+{
+    struct pool *pool = pool_new();
+    struct buf_queue queue = {0};
+    (void)state;
+
+    for (unsigned i = 0; i < 10000; i++) {
+        uint8_t byte = (uint8_t)(i * 7);
+
+        buf_queue_put_few(&queue, buf_copy(pool, &byte, 1));
+    }
+    assert_int_equal(queue.bytes, 10000);
+    assert_int_equal(pool_live_chunks(pool), 3);
+    assert_int_equal(pool_live_bufs(pool), 3);
+    for (unsigned i = 0; i < 10000; i++) {
+        uint8_t byte;
+
+        buf_read(queue.head, i, &byte, 1);
+        assert_int_equal(byte, (uint8_t)(i * 7));
+    }
+    buf_queue_clear(&queue);
+    assert_int_equal(pool_live_chunks(pool), 0);
+    pool_free(pool);
+}
+
+static void nothing_is_written_behind_bytes_that_somebody_else_holds(void **state)
+{
+    struct pool *pool = pool_new();
+    struct chunk *chunk = chunk_new(pool, 64);
+    struct buf_queue queue = {0};
+    (void)state;
+
+    memset(chunk->data, 'x', 64);
+    buf_queue_put(&queue, buf_new(chunk_ref(chunk), 0, 8));
+    buf_queue_put_few(&queue, text(pool, "new"));
+    assert_memory_equal(chunk->data, "xxxxxxxxxxx", 11);
+    assert_ptr_not_equal(queue.tail->chunk, chunk);
+    chunk_unref(chunk);
+    buf_queue_clear(&queue);
+    pool_free(pool);
+}
+
+static void what_is_kept_holds_back_no_large_chunk(void **state)
+{
+    struct pool *pool = pool_new();
+    struct chunk *chunk = chunk_new(pool, 65536);
+    (void)state;
+
+    memset(chunk->data, 'x', 65536);
+    struct buf *few = buf_to_keep(buf_new(chunk_ref(chunk), 100, 3));
+    struct buf *many = buf_to_keep(buf_new(chunk_ref(chunk), 0, BUF_FEW_BYTES + 1));
+
+    assert_null(buf_to_keep(NULL));
+    assert_int_equal(few->chunk->bytes, 3);
+    assert_memory_equal(buf_data(few), "xxx", 3);
+    assert_ptr_equal(many->chunk, chunk);
+    buf_free(few), buf_free(many);
+    chunk_unref(chunk);
+    assert_int_equal(pool_live_chunks(pool), 0);
+    pool_free(pool);
+}
+
 int main(void)
 {
     TEST(a_cut_through_a_slice_shares_its_bytes);
     TEST(equal_bytes_in_other_slices_are_equal);
     TEST(a_queue_gives_what_it_has);
+    TEST(few_bytes_are_put_together);
+    TEST(nothing_is_written_behind_bytes_that_somebody_else_holds);
+    TEST(what_is_kept_holds_back_no_large_chunk);
     TEST(a_chunk_of_any_size_comes_back);
     return TEST_RUN("sim.core.buf");
 }
