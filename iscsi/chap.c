@@ -52,6 +52,11 @@ const char *chap_identity_set(struct chap_identity *identity, const char *name, 
     return NULL;
 }
 
+void chap_wipe(void *memory, size_t bytes)
+{
+    OPENSSL_cleanse(memory, bytes);
+}
+
 bool chap_secrets_are_equal(const struct chap_identity *a, const struct chap_identity *b)
 {
     return a->secret_bytes == b->secret_bytes &&
@@ -270,9 +275,11 @@ static enum chap_outcome take_response(struct chap_target *chap, const struct ch
         return CHAP_MISSING;
     if (!text_to_binary(keys->r, answer, sizeof(answer), &answer_bytes))
         return CHAP_BAD_BINARY;
-    chap->user = find_user(chap, policy, keys->n, answer, answer_bytes);
-    if (!chap->user)
+    const struct chap_identity *user = find_user(chap, policy, keys->n, answer, answer_bytes);
+
+    if (!user)
         return CHAP_UNKNOWN;
+    memcpy(chap->user_name, user->name, sizeof(user->name)); /* the policy may change */
     if (keys->i || keys->c) {
         enum chap_outcome outcome = read_challenge(keys, &asked);
 

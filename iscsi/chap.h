@@ -55,6 +55,8 @@ struct chap_identity {
 /* Fills it. NULL: good; else what is wrong, a static text. */
 const char *chap_identity_set(struct chap_identity *identity, const char *name, const void *secret,
                               size_t secret_bytes);
+/* Leaves nothing of a secret in 'memory', which nobody may need any more. */
+void chap_wipe(void *memory, size_t bytes);
 /* Two secrets that must differ (12.1.3: else who hears one answer can give the other). */
 bool chap_secrets_are_equal(const struct chap_identity *a, const struct chap_identity *b);
 
@@ -112,7 +114,7 @@ struct chap_policy {
 struct chap_target {
     enum chap_step step;
     struct chap_challenge challenge;
-    const struct chap_identity *user; /* DONE: who it is; NULL: nobody had to say */
+    char user_name[CHAP_NAME_BYTES]; /* DONE: who it is; "": nobody had to say */
 };
 
 /* One text of the security stage, checked by text_check(). Adds the answers. */

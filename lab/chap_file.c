@@ -73,10 +73,13 @@ bool chap_file_read(const char *user_and_file, struct chap_identity *ret_identit
         return false;
     }
     snprintf(name, sizeof(name), "%.*s", (int)(colon - user_and_file), user_and_file);
-    if (!read_secret(colon + 1, secret, sizeof(secret), &secret_bytes, err))
+    if (!read_secret(colon + 1, secret, sizeof(secret), &secret_bytes, err)) {
+        chap_wipe(secret, sizeof(secret));
         return false;
+    }
     const char *fault = chap_identity_set(ret_identity, name, secret, secret_bytes);
 
+    chap_wipe(secret, sizeof(secret));
     if (fault)
         error_set(err, ERR_USAGE, nowhere, "CHAP of '%.64s': %s", name, fault);
     return !fault;

@@ -332,8 +332,10 @@ static bool read_anew(struct serve_secrets *serve_secrets, struct chap_policy *r
     const struct chap_identity *own = o->own ? &all->own : NULL;
 
     secrets->is_bad = !read_identities(o, all, err);
-    if (secrets->is_bad)
+    if (secrets->is_bad) {
+        chap_wipe(all, sizeof(*all));
         return false;
+    }
     secrets->next = secrets->used;
     secrets->used = all;
     *ret_normal = (struct chap_policy){all->users, o->user_count, own};
@@ -341,11 +343,24 @@ static bool read_anew(struct serve_secrets *serve_secrets, struct chap_policy *r
     return true;
 }
 
+static void forget_old(struct serve_secrets *serve_secrets)
+{
+    struct secrets *secrets = CONTAINER_OF(serve_secrets, struct secrets, serve);
+
+    chap_wipe(secrets->next, sizeof(*secrets->next));
+}
+
+static void free_identities(struct identities *all)
+{
+    chap_wipe(all, sizeof(*all));
+    free(all);
+}
+
 static int serve(const struct options *o, const struct serve_config *config)
 {
     struct error err = {0};
     struct serve_config whole = *config;
-    struct secrets secrets = {.serve = {.read = read_anew},
+    struct secrets secrets = {.serve = {.read = read_anew, .taken = forget_old},
                               .options = o,
                               .used = mem_new(sizeof(struct identities)),
                               .next = mem_new(sizeof(struct identities))};
@@ -363,8 +378,8 @@ static int serve(const struct options *o, const struct serve_config *config)
         serve_run(server);
         serve_free(server);
     }
-    free(secrets.used);
-    free(secrets.next);
+    free_identities(secrets.used);
+    free_identities(secrets.next);
     return server ? 0 : told(&err, secrets.is_bad ? EXIT_USAGE : EXIT_MACHINE);
 }
 

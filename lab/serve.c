@@ -359,6 +359,8 @@ static bool read_secrets(struct serve *serve, struct error *err)
         !serve->config.secrets->read(serve->config.secrets, &normal, &discovery, err))
         return false;
     target_set_chap(portal_node_target(serve->node), &normal, &discovery);
+    if (serve->config.secrets)
+        serve->config.secrets->taken(serve->config.secrets);
     return true;
 }
 

@@ -26,6 +26,8 @@ struct serve_secrets {
     /* Reads them anew. False: '*err' says why, and what was read before stays. */
     bool (*read)(struct serve_secrets *secrets, struct chap_policy *ret_normal,
                  struct chap_policy *ret_discovery, struct error *err);
+    /* What read() gave is in use now; what it gave before is not any more. */
+    void (*taken)(struct serve_secrets *secrets);
 };
 
 /* What peers may make the server hold (target.h); 0 in a member: what serve.c thinks is sensible.

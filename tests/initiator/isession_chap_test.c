@@ -35,7 +35,7 @@ static void logs_in(bool is_mutual)
     rig_login(&rig);
     assert_lives(&rig);
     assert_non_null(event_of(&rig, ISESSION_LOGGED_IN));
-    assert_ptr_equal(rig.chap.user, &user);
+    assert_string_equal(rig.chap.user_name, user.name);
     assert_int_equal(rig.seen_count, 4); /* method, algorithms, answer; operational */
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(rig.seen[i].pdu.login_request.csg, ISCSI_SECURITY_NEGOTIATION);

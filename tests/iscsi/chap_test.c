@@ -205,7 +205,7 @@ static void both_come_to_agree(void **state)
     assert_int_equal(value_in(&s.to_target, "CHAP_C") != NULL, row->is_mutual);
     assert_int_equal(target_hears(&s), CHAP_GOOD);
     assert_true(chap_target_is_done(&s.target, &s.policy));
-    assert_ptr_equal(s.target.user, &s.user);
+    assert_string_equal(s.target.user_name, s.user.name);
     assert_int_equal(value_in(&s.to_initiator, "CHAP_R") != NULL, row->is_mutual);
     assert_int_equal(initiator_hears(&s, true), CHAP_GOOD);
     assert_int_equal(s.initiator.step, CHAP_DONE);
@@ -233,6 +233,28 @@ static void base64_is_binary_as_well(void **state)
 }
 
 /* Two users, and a name that looks like a number: it is plain text. */
+/* As when they are read anew while somebody logs in. */
+static void who_came_in_is_known_when_the_secrets_are_gone(void **state)
+{
+    static const uint8_t zeros[sizeof(struct chap_identity)];
+    struct sides s;
+    struct chap_identity user = identity("hv1", SECRET);
+    (void)state;
+
+    sides_new(&s, false);
+    s.policy.users = &user;
+    s.policy.user_count = 1;
+    s.login.own = &s.user;
+    s.user = identity("hv1", SECRET);
+    go_to_challenge(&s, NULL);
+    assert_int_equal(initiator_hears(&s, false), CHAP_GOOD);
+    assert_int_equal(target_hears(&s), CHAP_GOOD);
+    chap_wipe(&user, sizeof(user));
+    assert_memory_equal(&user, zeros, sizeof(user));
+    assert_string_equal(s.target.user_name, "hv1");
+    sides_free(&s);
+}
+
 static void each_user_has_a_secret_of_its_own(void **state)
 {
     struct sides s;
@@ -246,7 +268,7 @@ static void each_user_has_a_secret_of_its_own(void **state)
     go_to_challenge(&s, NULL);
     assert_int_equal(initiator_hears(&s, false), CHAP_GOOD);
     assert_int_equal(target_hears(&s), CHAP_GOOD);
-    assert_ptr_equal(s.target.user, &users[0]);
+    assert_string_equal(s.target.user_name, "0x10");
     sides_free(&s);
     sides_new(&s, false);
     s.policy.users = users;
@@ -483,6 +505,7 @@ int main(void)
     TEST_ROWS(talk_rows, both_come_to_agree);
     TEST(base64_is_binary_as_well);
     TEST(each_user_has_a_secret_of_its_own);
+    TEST(who_came_in_is_known_when_the_secrets_are_gone);
     TEST_ROWS(target_rows, target_refuses);
     TEST_ROWS(mutual_rows, target_looks_at_the_challenge);
     TEST(our_own_challenge_is_not_answered);
