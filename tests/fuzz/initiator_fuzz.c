@@ -1,12 +1,16 @@
 /* An initiator's session at a hostile target: commands of the host on one side, on the other the
  * target's PDUs with numbers, tags and ranges right or wrong (steps.h), from login to the end.
  *
+ * By the setup the initiator authenticates itself (CHAP), and may want proof of the target.
+ *
  * Whatever the target does, the initiator's own PDUs are well-formed and stay within the window and
- * within what was asked for, every command comes back once, and nothing is left.
+ * within what was asked for, every command comes back once, and nothing is left. An initiator that
+ * wants proof opens no session without it.
  */
 #include <stdio.h>
 
 #include "initiator/isession.h"
+#include "iscsi/chap.h"
 #include "iscsi/crc32c.h"
 #include "iscsi/framer.h"
 #include "iscsi/negotiate.h"
@@ -44,7 +48,8 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_bytes, const uint8_t
     X(SEND_LOGOUT_RESPONSE)                                                                        \
     X(SEND_REJECT)                                                                                 \
     X(SEND_BYTES)                                                                                  \
-    X(STREAM_ENDS)
+    X(STREAM_ENDS)                                                                                 \
+    X(SEND_PROOF) /* the answer to the initiator's challenge */
 
 enum step_action {
 #define X(name) name,
@@ -52,6 +57,9 @@ enum step_action {
 #undef X
         STEP_ACTION_COUNT,
 };
+
+/* Of setup[1], where the target does not answer the login by itself. */
+enum setup_chap { SETUP_CHAP = 32, SETUP_MUTUAL = 64 };
 
 /* A command as the target knows it. */
 struct task {
@@ -76,6 +84,13 @@ struct rig {
     uint32_t window;
     uint32_t last_itt; /* of any request */
     uint8_t login_isid[PDU_ISID_BYTES];
+    struct chap_identity user;
+    struct chap_identity own;
+    struct chance chance;
+    uint8_t chance_next;
+    struct chap_challenge challenge; /* the initiator's */
+    bool wants_proof;
+    bool has_proof; /* the right answer went out, whatever came of it */
     struct task tasks[MOST_TASKS];
     size_t task_count;
     struct command commands[MOST_COMMANDS];
@@ -91,8 +106,11 @@ static void drain_host(struct rig *rig)
 
     while (isession_next_pdu(rig->session, &connection, &from_target))
         ;
-    while (isession_next_event(rig->session, &event))
+    while (isession_next_event(rig->session, &event)) {
         check(!event.text || strlen(event.text) < 200);
+        if (event.kind == ISESSION_LOGGED_IN && rig->wants_proof)
+            check(rig->has_proof);
+    }
     while ((done = isession_next_done(rig->session))) {
         size_t index = (size_t)(done - rig->commands);
 
@@ -182,11 +200,38 @@ static void check_data_out(struct rig *rig, const struct pdu *pdu)
 
 static void answer_login(struct rig *rig, const struct pdu *request, const struct buf *data);
 
+/* A challenge of the initiator is well-formed, and never the one before. */
+static void note_challenge(struct rig *rig, const struct buf *data)
+{
+    static char text[8192 + 1];
+    size_t size = buf_bytes(data);
+    struct chap_challenge challenge = {.algorithm = CHAP_MD5};
+    size_t bytes;
+    uint64_t identifier = 0;
+
+    check(size < sizeof(text));
+    buf_read(data, 0, text, size);
+    text[size] = '\0';
+    if (!text_find(text, size, "CHAP_C"))
+        return;
+    check(rig->wants_proof);
+    check(text_to_binary(text_find(text, size, "CHAP_C"), challenge.data, sizeof(challenge.data),
+                         &bytes));
+    check(text_find(text, size, "CHAP_I") &&
+          text_to_number(text_find(text, size, "CHAP_I"), &identifier) && identifier <= UINT8_MAX);
+    check(bytes >= 16);
+    challenge.bytes = (uint8_t)bytes;
+    challenge.identifier = (uint8_t)identifier;
+    check(bytes != rig->challenge.bytes || memcmp(challenge.data, rig->challenge.data, bytes) != 0);
+    rig->challenge = challenge;
+}
+
 static void look_at(struct rig *rig, const struct pdu *pdu, const struct buf *data)
 {
     check(!pdu_is_from_target(pdu->opcode));
     if (pdu->opcode == PDU_LOGIN_REQUEST) {
         memcpy(rig->login_isid, pdu->login_request.isid, PDU_ISID_BYTES);
+        note_challenge(rig, data);
         rig->last_itt = pdu->itt;
         rig->exp_cmd_sn = pdu->cmd_sn;
         if (rig->answers_login)
@@ -527,6 +572,40 @@ static void send_login(struct rig *rig, const struct step *step)
     send_pdu(rig, step, &pdu, step->data, step->data_bytes);
 }
 
+/* What the step says, behind a proof; by its spare byte 1: a wrong one, 2: of somebody else, the
+ * rest: by which algorithm. */
+static void send_proof(struct rig *rig, const struct step *step)
+{
+    static const enum chap_algorithm algorithms[] = {CHAP_SHA3_256, CHAP_SHA256, CHAP_SHA1,
+                                                     CHAP_MD5};
+    static char text[MOST_DATA];
+    struct chap_challenge *challenge = &rig->challenge;
+    struct step with_proof = *step;
+    uint8_t digest[CHAP_DIGEST_MOST];
+    char hex[2 + 2 * CHAP_DIGEST_MOST + 1];
+
+    if (challenge->bytes == 0)
+        return;
+    size_t bytes = chap_digest(algorithms[step->spare >> 2 & 3], challenge->identifier, &rig->own,
+                               challenge->data, challenge->bytes, digest);
+
+    digest[0] ^= step->spare & 1;
+    check(text_from_hex(digest, bytes, hex, sizeof(hex)));
+    int at = snprintf(text, sizeof(text), "CHAP_N=%s%cCHAP_R=%s",
+                      step->spare & 2 ? "somebody" : rig->own.name, 0, hex);
+
+    check(at > 0);
+    at++; /* with NUL */
+    rig->has_proof = rig->has_proof || !(step->spare & 3);
+    if ((size_t)at + step->data_bytes <= 8192) {
+        memcpy(text + at, step->data, step->data_bytes);
+        at += step->data_bytes;
+    }
+    with_proof.data = (const uint8_t *)text;
+    with_proof.data_bytes = (uint16_t)at;
+    send_login(rig, &with_proof);
+}
+
 static void send_short(struct rig *rig, const struct step *step, enum step_action action)
 {
     struct pdu pdu;
@@ -604,6 +683,9 @@ static void rig_step(struct rig *rig, const struct step *step)
     case SEND_LOGIN:
         send_login(rig, step);
         break;
+    case SEND_PROOF:
+        send_proof(rig, step);
+        break;
     case SEND_TASK_RESPONSE:
     case SEND_LOGOUT_RESPONSE:
     case SEND_REJECT:
@@ -640,6 +722,25 @@ static struct iscsi_params fuzz_params(uint8_t flags)
     return params;
 }
 
+static void count_up(struct chance *chance, void *ret_bytes, size_t bytes)
+{
+    struct rig *rig = CONTAINER_OF(chance, struct rig, chance);
+
+    for (size_t i = 0; i < bytes; i++)
+        ((uint8_t *)ret_bytes)[i] = i == 0 ? ++rig->chance_next : (uint8_t)(i * 7);
+}
+
+static struct chap_login fuzz_chap(struct rig *rig, const uint8_t *setup)
+{
+    check(!chap_identity_set(&rig->user, "hv1", "initiator-secret1", 17));
+    check(!chap_identity_set(&rig->own, "array", "target-secret-22", 16));
+    rig->chance.fill = count_up;
+    if (rig->answers_login || !(setup[1] & SETUP_CHAP))
+        return (struct chap_login){.own = NULL};
+    rig->wants_proof = setup[1] & SETUP_MUTUAL;
+    return (struct chap_login){&rig->user, rig->wants_proof ? &rig->own : NULL, &rig->chance};
+}
+
 static void rig_begin(struct rig *rig, const uint8_t *setup)
 {
     static const uint32_t windows[] = {32, 1, 2, 255};
@@ -665,6 +766,7 @@ static void rig_begin(struct rig *rig, const uint8_t *setup)
                                   .first_cmd_sn = setup[4] & 8 ? UINT32_MAX - 1 : 100,
                                   .offer = offer,
                                   .starts_in_security = setup[1] & 1 && setup[1] & 4,
+                                  .chap = fuzz_chap(rig, setup),
                                   .confirms_status = setup[1] & 8,
                                   .stops_data_at_abort = setup[1] & 16,
                                   .logs_pdus = true,
@@ -702,7 +804,7 @@ static const uint8_t usual[] = {HOST_READ,     HOST_READ,          HOST_READ,
                                 SEND_ASYNC,    SEND_TEXT,          SEND_LOGIN,
                                 SEND_LOGIN,    SEND_TASK_RESPONSE, SEND_LOGOUT_RESPONSE,
                                 SEND_REJECT,   SEND_BYTES,         STREAM_ENDS,
-                                HOST_GIVES_UP};
+                                HOST_GIVES_UP, SEND_PROOF};
 
 #define TEXTS(X)                                                                                   \
     X("TargetPortalGroupTag=1\0HeaderDigest=None\0DataDigest=None\0InitialR2T=No\0"                \
@@ -714,6 +816,10 @@ static const uint8_t usual[] = {HOST_READ,     HOST_READ,          HOST_READ,
     X("MaxRecvDataSegmentLength=512\0")                                                            \
     X("AuthMethod=None\0")                                                                         \
     X("AuthMethod=CHAP\0")                                                                         \
+    X("CHAP_A=7\0CHAP_I=1\0CHAP_C=0x00112233445566778899aabbccddeeff\0")                           \
+    X("CHAP_A=5\0CHAP_I=255\0CHAP_C=0bABEiM0RVZneImaq7zN3u/w==\0")                                 \
+    X("CHAP_A=8\0CHAP_I=1\0CHAP_C=0x0107\0")                                                       \
+    X("CHAP_N=array\0CHAP_R=0x00112233445566778899aabbccddeeff\0")                                 \
     X("X-lab=NotUnderstood\0")                                                                     \
     X("HeaderDigest=CRC32C\0DataDigest=CRC32C\0")                                                  \
     X("\0\x12\x70\0\x06\0\0\0\0\x0a\0\0\0\0\x29\0\0\0\0\0") /* sense data, with their length */

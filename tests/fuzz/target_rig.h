@@ -55,7 +55,13 @@
     X(DO_PROVE)    /* the answer to the challenge that is out */
 
 /* Of setup[5]: who has to authenticate, and does the target when asked to. */
-enum setup_chap { SETUP_CHAP = 1, SETUP_DISCOVERY_CHAP = 2, SETUP_MUTUAL = 4 };
+enum setup_chap {
+    SETUP_CHAP = 1,
+    SETUP_DISCOVERY_CHAP = 2,
+    SETUP_ALL_CHAP = 3,
+    SETUP_MUTUAL = 4,
+    SETUP_IMPOSTOR = 56, /* all three bits: who logs in as one should does not know the secret */
+};
 
 enum step_action {
 #define X(name) name,
@@ -115,6 +121,7 @@ struct lane {
     char login_text[16384];
     size_t login_text_bytes;
     bool is_challenged;
+    bool has_proven; /* the right answer went out, whatever came of it */
     uint8_t chap_algorithm;
     uint8_t chap_identifier;
     uint8_t challenge[CHAP_BINARY_MOST];
@@ -330,6 +337,8 @@ static inline void note_login(struct lane *lane, const struct pdu *pdu, const st
         return;
     lane->digests = (struct framer_digests){login_says(lane, "HeaderDigest=CRC32C"),
                                             login_says(lane, "DataDigest=CRC32C")};
+    if ((lane->rig->setup[5] & SETUP_ALL_CHAP) == SETUP_ALL_CHAP)
+        check(lane->has_proven); /* nobody gets in without, into a session of whatever type */
     framer_set_digests(&lane->framer, lane->digests.header, lane->digests.data);
 }
 
@@ -907,6 +916,7 @@ static inline void do_prove(struct lane *lane, const struct step *step)
                         &lane->rig->user, lane->challenge, lane->challenge_bytes, digest);
 
         digest[0] ^= step->spare & 1;
+        lane->has_proven = lane->has_proven || !(step->spare & 1);
         check(text_from_hex(digest, bytes, hex, sizeof(hex)));
         at = add_text(text, sizeof(text), at, "CHAP_N", lane->rig->user.name);
         at = add_text(text, sizeof(text), at, "CHAP_R", hex);
@@ -954,7 +964,12 @@ static inline size_t good_keys(const struct rig *rig, char *text, size_t room)
     return (size_t)bytes;
 }
 
-/* The security stage, as it should be. */
+static inline bool is_impostor(const struct rig *rig)
+{
+    return (rig->setup[5] & (SETUP_CHAP | SETUP_IMPOSTOR)) == (SETUP_CHAP | SETUP_IMPOSTOR);
+}
+
+/* The security stage, as it should be; an impostor goes on as if nothing were wrong. */
 static inline void authenticate(struct lane *lane)
 {
     static const char offer[] = "InitiatorName=iqn.2024-01.lab:hv1\0TargetName=" FUZZ_TARGET
@@ -972,6 +987,8 @@ static inline void authenticate(struct lane *lane)
     step.data_bytes = 0;
     step.detail = 0 | 1 << 2 | 16;
     step.spare = lane->rig->setup[5] & SETUP_MUTUAL ? 2 : 0;
+    if (is_impostor(lane->rig))
+        step.spare |= 1;
     if (lane->conn)
         do_prove(lane, &step);
     check(lane->conn == NULL || login_says(lane, "AuthMethod=CHAP"));

@@ -164,13 +164,14 @@ TEXT(key_send_name, "SendTargets=" FUZZ_TARGET "\0");
     X(pr_move)                                                                                     \
     X(unmap_one)                                                                                   \
     X(mode_control)                                                                                \
-    X(mode_caching) X(groups) X(overwrite) X(copy_list) X(login_names) X(login_other)              \
-        X(login_discovery) X(login_unknown_target) X(key_auth_none) X(key_auth_chap)               \
-            X(key_auth_all) X(key_chap_a) X(key_chap_many) X(key_chap_n) X(key_chap_mutual)        \
-                X(key_digests) X(key_digest_bad) X(key_initial_r2t) X(key_bursts)                  \
-                    X(key_bursts_bad) X(key_segment) X(key_segment_bad) X(key_times) X(key_others) \
-                        X(key_markers) X(key_reporting) X(key_alias) X(key_unknown)                \
-                            X(key_send_targets) X(key_send_this) X(key_send_name)
+    X(mode_caching)                                                                                \
+    X(groups) X(overwrite) X(copy_list) X(login_names) X(login_other) X(login_discovery)           \
+        X(login_unknown_target) X(key_auth_none) X(key_auth_chap) X(key_auth_all) X(key_chap_a)    \
+            X(key_chap_many) X(key_chap_n) X(key_chap_mutual) X(key_digests) X(key_digest_bad)     \
+                X(key_initial_r2t) X(key_bursts) X(key_bursts_bad) X(key_segment)                  \
+                    X(key_segment_bad) X(key_times) X(key_others) X(key_markers) X(key_reporting)  \
+                        X(key_alias) X(key_unknown) X(key_send_targets) X(key_send_this)           \
+                            X(key_send_name)
 
 static const char *const known_texts[] = {
 #define X(name) name,
@@ -238,7 +239,7 @@ static inline int play(const uint8_t *data, size_t size, bool is_logged_in)
     rig = rig_new(steps.setup);
     if (is_logged_in) {
         good_login(rig, 0, steps.setup[4] & 2);
-        check(rig->lanes[0].is_logged_in);
+        check(rig->lanes[0].is_logged_in == !is_impostor(rig));
         if (steps.setup[4] & 1)
             good_login(rig, 1, 16);
         for (size_t i = 0; i < 2 && !(steps.setup[4] & 4); i++) {
