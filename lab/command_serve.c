@@ -289,16 +289,15 @@ static bool read_users(const char *const *texts, size_t count, struct chap_ident
 }
 
 /* Who knows both ways' secret could answer for the other side (RFC 7143, 12.1.3). */
-static bool own_is_unlike(const struct chap_identity *own, const struct chap_identity *users,
-                          size_t count, struct error *err)
+static bool own_is_unlike(const struct chap_policy *policy, struct error *err)
 {
     static const struct source_pos nowhere;
 
-    for (size_t i = 0; i < count; i++) {
-        if (!chap_secrets_are_equal(own, &users[i]))
+    for (size_t i = 0; policy->own && i < policy->user_count; i++) {
+        if (!chap_secrets_are_equal(policy->own, &policy->users[i]))
             continue;
         error_set(err, ERR_USAGE, nowhere, "--chap-own and user '%.64s' have the same secret",
-                  users[i].name);
+                  policy->users[i].name);
         error_help(err, "give each direction a secret of its own");
         return false;
     }
@@ -307,39 +306,48 @@ static bool own_is_unlike(const struct chap_identity *own, const struct chap_ide
 
 static bool read_identities(const struct options *o, struct identities *ret_all, struct error *err)
 {
+    return read_users(o->users, o->user_count, ret_all->users, err) &&
+           read_users(o->discoverers, o->discoverer_count, ret_all->discoverers, err) &&
+           (!o->own || chap_file_read(o->own, &ret_all->own, err));
+}
+
+static bool check_policies(const struct chap_policy *normal, const struct chap_policy *discovery,
+                           struct error *err)
+{
     static const struct source_pos nowhere;
 
-    if (o->own && o->user_count + o->discoverer_count == 0) {
+    if (normal->own && normal->user_count + discovery->user_count == 0) {
         error_set(err, ERR_USAGE, nowhere,
                   "--chap-own answers those who authenticate: nobody has to");
         error_help(err, "name them with --chap USER:FILE");
         return false;
     }
-    return read_users(o->users, o->user_count, ret_all->users, err) &&
-           read_users(o->discoverers, o->discoverer_count, ret_all->discoverers, err) &&
-           (!o->own ||
-            (chap_file_read(o->own, &ret_all->own, err) &&
-             own_is_unlike(&ret_all->own, ret_all->users, o->user_count, err) &&
-             own_is_unlike(&ret_all->own, ret_all->discoverers, o->discoverer_count, err)));
+    return own_is_unlike(normal, err) && own_is_unlike(discovery, err);
 }
 
-static bool read_anew(struct serve_secrets *serve_secrets, struct chap_policy *ret_normal,
-                      struct chap_policy *ret_discovery, struct error *err)
+/* What an option names stands in for what the topology says. */
+static bool read_anew(struct serve_secrets *serve_secrets, struct chap_policy *normal,
+                      struct chap_policy *discovery, struct error *err)
 {
     struct secrets *secrets = CONTAINER_OF(serve_secrets, struct secrets, serve);
     const struct options *o = secrets->options;
     struct identities *all = secrets->next;
-    const struct chap_identity *own = o->own ? &all->own : NULL;
+    const struct chap_identity *own = o->own ? &all->own : normal->own;
 
-    secrets->is_bad = !read_identities(o, all, err);
+    if (o->user_count > 0)
+        *normal = (struct chap_policy){.users = all->users, .user_count = o->user_count};
+    if (o->discoverer_count > 0)
+        *discovery =
+            (struct chap_policy){.users = all->discoverers, .user_count = o->discoverer_count};
+    normal->own = own;
+    discovery->own = own;
+    secrets->is_bad = !read_identities(o, all, err) || !check_policies(normal, discovery, err);
     if (secrets->is_bad) {
         chap_wipe(all, sizeof(*all));
         return false;
     }
     secrets->next = secrets->used;
     secrets->used = all;
-    *ret_normal = (struct chap_policy){all->users, o->user_count, own};
-    *ret_discovery = (struct chap_policy){all->discoverers, o->discoverer_count, own};
     return true;
 }
 

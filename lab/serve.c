@@ -352,8 +352,12 @@ static void add_node(struct serve *serve)
 
 static bool read_secrets(struct serve *serve, struct error *err)
 {
-    struct chap_policy normal = {0};
-    struct chap_policy discovery = {0};
+    const struct topology *t = serve->config.topology;
+    const struct chap_identity *own = topology_identity(t, serve->array->chap_own);
+    struct chap_policy normal = {topology_identity(t, serve->array->first_user),
+                                 serve->array->user_count, own};
+    struct chap_policy discovery = {topology_identity(t, serve->array->first_discoverer),
+                                    serve->array->discoverer_count, own};
 
     if (serve->config.secrets &&
         !serve->config.secrets->read(serve->config.secrets, &normal, &discovery, err))

@@ -23,9 +23,10 @@ struct serve;
 
 /* Whoever knows where the secrets of CHAP are. */
 struct serve_secrets {
-    /* Reads them anew. False: '*err' says why, and what was read before stays. */
-    bool (*read)(struct serve_secrets *secrets, struct chap_policy *ret_normal,
-                 struct chap_policy *ret_discovery, struct error *err);
+    /* Reads them anew, over what the topology says. False: '*err' says why, and what was read
+     * before stays. */
+    bool (*read)(struct serve_secrets *secrets, struct chap_policy *normal,
+                 struct chap_policy *discovery, struct error *err);
     /* What read() gave is in use now; what it gave before is not any more. */
     void (*taken)(struct serve_secrets *secrets);
 };
@@ -54,7 +55,7 @@ struct serve_config {
     bool is_read_only;             /* every disk */
     bool is_mediated;              /* with the topology's service times */
     const char *control_path;      /* where faults are taken as they are typed; NULL: nowhere */
-    struct serve_secrets *secrets; /* read once, and again at SIGHUP; NULL: no CHAP */
+    struct serve_secrets *secrets; /* read once, and again at SIGHUP; NULL: the topology's */
     struct serve_limits limits;
     FILE *log;
 };

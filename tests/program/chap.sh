@@ -90,6 +90,24 @@ else
 fi
 stop
 
+# The array of a topology asks as it does in the simulation; what an option names stands in for that.
+start_topology() { # OPTION...
+    start_serve "$work/serve" 1 --topology topologies/chap-two-switch.yaml "$@"
+    port=$first_port
+    target=$(grep -o 'iqn[^ ]*' "$work/serve" | head -1)
+}
+of_file=kvm1%kvm1-to-san1-is-longer-than-16
+start_topology
+inquiry "$(url $of_file)?target_user=san1&target_password=san1-itself-01" ||
+    fail "the topology's secrets: $(cat "$work/inquiry")"
+if inquiry "$(url)"; then fail "who proves nothing came in"; fi
+stop
+start_topology --chap "hv1:$work/user"
+inquiry "$(url hv1%initiator-secret1)?target_user=san1&target_password=san1-itself-01" ||
+    fail "the option's user, the topology's proof: $(cat "$work/inquiry")"
+if inquiry "$(url $of_file)"; then fail "the topology's user came in past --chap"; fi
+stop
+
 # What cannot be started with.
 refused() { # WORDS OPTION...
     local words=$1
