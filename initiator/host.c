@@ -120,6 +120,7 @@ static struct path *new_path(struct host *host, struct host_path *p)
                                  .target_name = p->session->target_name,
                                  .portal = p->session->portal,
                                  .timer_tick_ns = profile->tcp.timer_tick_ns,
+                                 .timer_wheel = profile->tcp.timer_wheel,
                                  .first_cmd_sn = 1,
                                  .logs_pdus = true,
                                  .chap = p->session->chap,

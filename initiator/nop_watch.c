@@ -2,90 +2,108 @@
 #include "initiator/nop_watch.h"
 
 #include "sim/core/time.h"
+#include "sim/core/timer_granularity.h"
 
 #include <assert.h>
-#include <stddef.h>
 
-static int64_t round_up(const struct nop_watch *watch, int64_t at_ns)
+/* What iscsi_check_transport_timeouts() waits when its ping cannot be sent: one is out. */
+#define AGAIN_NS SECONDS(1)
+
+static void arm(struct nop_watch *watch, int64_t at_ns, int64_t now_ns)
 {
-    if (watch->tick_ns == 0 || at_ns > INT64_MAX - watch->tick_ns)
-        return at_ns;
-    return (at_ns + watch->tick_ns - 1) / watch->tick_ns * watch->tick_ns;
+    watch->deadline_ns =
+        at_ns == TIME_NEVER
+            ? TIME_NEVER
+            : timer_granularity_fire_ns(now_ns, time_max(at_ns - now_ns, 0), watch->rules.tick_ns,
+                                        watch->rules.is_wheel);
 }
 
-static int64_t ask_at(const struct nop_watch *watch)
+/* conn->last_recv is in jiffies: the tick before the byte came. */
+static int64_t heard_tick_ns(const struct nop_watch *watch)
 {
-    if (watch->interval_ns == 0)
-        return TIME_NEVER;
-    return round_up(watch, time_after(watch->heard_at_ns, watch->interval_ns));
+    int64_t tick_ns = watch->rules.tick_ns;
+
+    return tick_ns == 0 ? watch->heard_at_ns : watch->heard_at_ns / tick_ns * tick_ns;
 }
 
-static int64_t drop_at(const struct nop_watch *watch)
+static int64_t quiet_at_ns(const struct nop_watch *watch)
 {
-    if (watch->timeout_ns == 0)
-        return TIME_NEVER;
-    int64_t quiet_ns = time_after(watch->heard_at_ns, watch->interval_ns);
-
-    return round_up(watch, time_after(quiet_ns, watch->timeout_ns));
+    return time_after(heard_tick_ns(watch), watch->rules.interval_ns);
 }
 
-static void enter(struct nop_watch *watch, enum nop_state state, int64_t deadline_ns)
+bool nop_watch_is_late(const struct nop_watch *watch, int64_t now_ns)
 {
-    assert(watch->state != NOP_DEAD);
-    watch->state = state;
-    watch->deadline_ns = deadline_ns;
+    return watch->state == NOP_PINGED && watch->rules.timeout_ns > 0 &&
+           now_ns >= time_after(quiet_at_ns(watch), watch->rules.timeout_ns);
 }
 
-void nop_watch_init(struct nop_watch *watch, int64_t interval_ns, int64_t timeout_ns,
-                    int64_t tick_ns, int64_t now_ns)
+void nop_watch_init(struct nop_watch *watch, const struct nop_rules *rules, int64_t now_ns)
 {
-    assert(interval_ns >= 0);
-    assert(timeout_ns >= 0);
-    assert(tick_ns >= 0);
-    *watch = (struct nop_watch){.state = NOP_LISTENING,
-                                .interval_ns = interval_ns,
-                                .timeout_ns = timeout_ns,
-                                .tick_ns = tick_ns,
-                                .heard_at_ns = now_ns};
-    watch->deadline_ns = ask_at(watch);
+    assert(rules->interval_ns >= 0);
+    assert(rules->timeout_ns >= 0);
+    assert(rules->tick_ns >= 0);
+    *watch = (struct nop_watch){
+        .state = NOP_LISTENING,
+        .rules = *rules,
+        .heard_at_ns = now_ns,
+    };
+    arm(watch, rules->interval_ns > 0 ? time_after(now_ns, rules->interval_ns) : TIME_NEVER,
+        now_ns);
 }
 
 void nop_watch_heard(struct nop_watch *watch, int64_t now_ns)
 {
-    if (watch->state == NOP_DEAD)
-        return;
     watch->heard_at_ns = now_ns;
-    enter(watch, NOP_LISTENING, ask_at(watch));
 }
 
+/* iscsi_nop_out_rsp() sets the timer for jiffies + recv_timeout, which is in seconds: it looks
+ * again as many ticks later as the interval has seconds, and then waits for the rest. */
+void nop_watch_answered(struct nop_watch *watch, int64_t now_ns)
+{
+    const struct nop_rules *rules = &watch->rules;
+
+    if (watch->state != NOP_PINGED)
+        return;
+    watch->state = NOP_LISTENING;
+    arm(watch,
+        rules->interval_ns == 0
+            ? TIME_NEVER
+            : time_after(now_ns, rules->interval_ns / SECONDS(1) * rules->tick_ns),
+        now_ns);
+}
+
+/* The timer stays as it is, if it runs: it finds the ping out. */
 enum nop_action nop_watch_ask(struct nop_watch *watch, int64_t now_ns)
 {
     if (watch->state != NOP_LISTENING)
         return NOP_NOTHING;
-    /* Asked before the silence was long: the answer still has until interval + timeout, and at
-     * least the time-out from now. */
-    int64_t drop_ns = drop_at(watch);
-
-    if (watch->timeout_ns > 0)
-        drop_ns = time_max(drop_ns, round_up(watch, time_after(now_ns, watch->timeout_ns)));
-    enter(watch, NOP_PINGED, drop_ns);
+    watch->state = NOP_PINGED;
+    if (watch->rules.timeout_ns > 0 && watch->deadline_ns == TIME_NEVER)
+        arm(watch, time_after(now_ns, watch->rules.timeout_ns), now_ns);
     return NOP_SEND_PING;
 }
 
 enum nop_action nop_watch_wake(struct nop_watch *watch, int64_t now_ns)
 {
+    const struct nop_rules *rules = &watch->rules;
+
     if (now_ns < watch->deadline_ns)
         return NOP_NOTHING;
-
-    switch (watch->state) {
-    case NOP_LISTENING:
-        enter(watch, NOP_PINGED, drop_at(watch));
-        return NOP_SEND_PING;
-    case NOP_PINGED:
-        enter(watch, NOP_DEAD, TIME_NEVER);
+    assert(watch->state != NOP_DEAD);
+    if (nop_watch_is_late(watch, now_ns)) {
+        watch->state = NOP_DEAD;
+        watch->deadline_ns = TIME_NEVER;
         return NOP_DROP;
-    case NOP_DEAD:
-        break;
     }
-    return NOP_NOTHING;
+    if (now_ns < quiet_at_ns(watch)) {
+        arm(watch, quiet_at_ns(watch), now_ns);
+        return NOP_NOTHING;
+    }
+    if (watch->state == NOP_PINGED) {
+        arm(watch, time_after(now_ns, AGAIN_NS), now_ns);
+        return NOP_NOTHING;
+    }
+    watch->state = NOP_PINGED;
+    arm(watch, rules->timeout_ns > 0 ? time_after(now_ns, rules->timeout_ns) : TIME_NEVER, now_ns);
+    return NOP_SEND_PING;
 }

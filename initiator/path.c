@@ -2,6 +2,7 @@
 #include "initiator/path_inside.h"
 
 #include "sim/core/mem.h"
+#include "sim/core/timer_granularity.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -62,13 +63,10 @@ bool path_next_event(struct path *path, struct path_event *ret_event)
     return true;
 }
 
-static int64_t round_up(const struct path *path, int64_t at_ns)
+int64_t path_timer_ns(const struct path *path, int64_t span_ns, int64_t now_ns)
 {
-    int64_t tick_ns = path->config.timer_tick_ns;
-
-    if (tick_ns == 0 || at_ns > INT64_MAX - tick_ns)
-        return at_ns;
-    return (at_ns + tick_ns - 1) / tick_ns * tick_ns;
+    return timer_granularity_fire_ns(now_ns, span_ns, path->config.timer_tick_ns,
+                                     path->config.timer_wheel);
 }
 
 /* All changes of the two states pass here. */
@@ -109,6 +107,7 @@ struct path *path_new(const struct path_config *config)
     path->hold_deadline_ns = TIME_NEVER;
     path->leave_at_ns = TIME_NEVER;
     path->recovery.deadline_ns = TIME_NEVER;
+    timers_init(path);
     lanes_init(&path->lanes,
                config->rules->queue_depth > 0 ? config->rules->queue_depth : ISESSION_TASKS_MOST);
     return path;
@@ -166,9 +165,11 @@ static void drop_stream(struct path *path, enum path_event_kind how)
     path->has_stream = false;
 }
 
+/* A service or a daemon waits here (iscsid: epoll), never a timer of the kernel's wheel. */
 static void rest(struct path *path, int64_t delay_ns, int64_t now_ns)
 {
-    enter_link(path, PATH_LINK_RESTING, round_up(path, time_after(now_ns, delay_ns)));
+    enter_link(path, PATH_LINK_RESTING,
+               timer_granularity_fire_ns(now_ns, delay_ns, path->config.timer_tick_ns, false));
 }
 
 /* For a refused connect or login, and for errors of this host. */
@@ -210,6 +211,7 @@ static void stop_session_timers(struct path *path)
     path->is_leaving = false;
     path->leave_at_ns = TIME_NEVER;
     path->nop.deadline_ns = TIME_NEVER;
+    timers_init(path);
     path->recovery = (struct recovery){.deadline_ns = TIME_NEVER};
 }
 
@@ -221,7 +223,7 @@ static void begin_hold(struct path *path, const char *why, int64_t now_ns)
         return;
     if (path->service == SERVICE_UP)
         enter_service(path, SERVICE_HOLDING, why);
-    path->hold_deadline_ns = round_up(path, time_after(now_ns, hold_ns));
+    path->hold_deadline_ns = path_timer_ns(path, hold_ns, now_ns);
 }
 
 static void stopped(struct path *path)
@@ -298,11 +300,15 @@ static void logged_in(struct path *path, int64_t now_ns)
 
     path->counters.logins++;
     path->redirections = 0;
-    nop_watch_init(&path->nop, rules->nop_interval_ns, rules->nop_timeout_ns,
-                   path->config.timer_tick_ns, now_ns);
+    nop_watch_init(&path->nop,
+                   &(struct nop_rules){.interval_ns = rules->nop_interval_ns,
+                                       .timeout_ns = rules->nop_timeout_ns,
+                                       .tick_ns = path->config.timer_tick_ns,
+                                       .is_wheel = path->config.timer_wheel},
+                   now_ns);
     enter_link(path, PATH_LINK_LOGGED_IN, TIME_NEVER);
     if (path->service == SERVICE_HOLDING) /* the clock of the hold stops; the scan has as long */
-        path->hold_deadline_ns = round_up(path, time_after(now_ns, rules->hold_ns));
+        path->hold_deadline_ns = path_timer_ns(path, rules->hold_ns, now_ns);
     path_emit(path, (struct path_event){.kind = PATH_LOGGED_IN}, "%s", "");
 }
 
@@ -353,7 +359,9 @@ static void session_told(struct path *path, const struct isession_event *event, 
     case ISESSION_LOGOUT_ASKED:
         asked_to_leave(path, event->parameter3, now_ns);
         break;
-    case ISESSION_PONG:       /* the watch heard it with all other bytes */
+    case ISESSION_PONG:
+        nop_watch_answered(&path->nop, now_ns);
+        break;
     case ISESSION_ASYNC_SCSI: /* a unit attention says the same to the next command */
     case ISESSION_TEXT_DONE:  /* nothing was asked */
     case ISESSION_TEXT_REJECTED:

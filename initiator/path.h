@@ -80,7 +80,8 @@ struct path_config {
     const char *target_name;
     uint8_t isid[ISID_BYTES]; /* for ever: a new login reinstates the dead session */
     struct endpoint portal;   /* where PATH_OPEN connects to, unless redirected */
-    int64_t timer_tick_ns;    /* ping and hold deadlines are rounded up to it; 0: exact */
+    int64_t timer_tick_ns;    /* of the system's timers, see timer_granularity.h; 0: exact */
+    bool timer_wheel;         /* pings, hold and command time-outs are Linux' kernel timers */
     uint32_t first_cmd_sn;
     bool logs_pdus;
     struct chap_login chap; /* {0}: no authentication; may change between two logins */

@@ -69,6 +69,9 @@ struct path {
                                    is dead: after the next login, or with the hold time */
     struct command *timer_head; /* handed to the session, in the order of their deadlines */
     struct command *timer_tail;
+    int64_t scan_at_ns;    /* on a timer wheel: when the list of deadlines is looked through */
+    int64_t scan_asked_ns; /* ... and when it was meant to be */
+    int64_t scan_slack_ns;
     uint32_t open; /* handed to the session */
     struct recovery recovery;
 
@@ -81,6 +84,8 @@ struct path {
 /* path.c */
 PRINTF_LIKE(3, 4)
 void path_emit(struct path *path, struct path_event event, const char *format, ...);
+/* When a timer of this system fires that is set for 'span_ns' from now. */
+int64_t path_timer_ns(const struct path *path, int64_t span_ns, int64_t now_ns);
 /* Does what follows from the last call into the session. */
 void path_drain_session(struct path *path, int64_t now_ns);
 
@@ -94,6 +99,7 @@ void path_fail_commands(struct path *path);
 void path_finish(struct path *path, struct command *command);
 
 /* path_recovery.c */
+void timers_init(struct path *path);
 void timers_add(struct path *path, struct command *command, int64_t now_ns);
 void timers_remove(struct path *path, struct command *command);
 /* This command first, and at once. */

@@ -6,10 +6,19 @@
  * says "function complete". What a host does before it calls a command late is a rule of its
  * profile: libiscsi asks for more time while data moves or the connection is in doubt
  * (iscsi_eh_cmd_timed_out() of Linux 6.1).
+ *
+ * An exact system looks at a command when its time is over. Linux' request queue has one timer for
+ * all that is out (blk-mq.c, blk-timeout.c): each new command asks for a look at most 5 s and a
+ * slack from now, and each look sets the timer for the earliest deadline that it saw. A queue that
+ * is busy thus finds a late command after a few hundred ms at most, one that is not after up to
+ * 2 s (of 30), because the wheel is coarse that far away. A path has one such timer here, for all
+ * its LUNs.
  */
 #include "initiator/path_inside.h"
 
 #include <assert.h>
+
+#define SCAN_MOST_NS SECONDS(5) /* BLK_MAX_TIMEOUT */
 
 static int64_t command_limit_ns(const struct path *path)
 {
@@ -18,6 +27,43 @@ static int64_t command_limit_ns(const struct path *path)
     if (rules->command_timeout_ns == 0)
         return TIME_NEVER;
     return time_after(rules->command_timeout_ns, rules->command_timeout_extra_ns);
+}
+
+/* blk_timeout_init(): blk_round_jiffies() adds the power of two above HZ. */
+void timers_init(struct path *path)
+{
+    int64_t tick_ns = path->config.timer_tick_ns;
+
+    path->scan_at_ns = TIME_NEVER;
+    path->scan_asked_ns = TIME_NEVER;
+    path->scan_slack_ns = tick_ns;
+    while (tick_ns > 0 && path->scan_slack_ns < SECONDS(1))
+        path->scan_slack_ns *= 2;
+}
+
+static bool scans(const struct path *path)
+{
+    return path->config.timer_wheel && path->config.timer_tick_ns > 0;
+}
+
+static void scan_at(struct path *path, int64_t at_ns, int64_t now_ns)
+{
+    path->scan_asked_ns = at_ns;
+    path->scan_at_ns =
+        at_ns == TIME_NEVER ? TIME_NEVER : path_timer_ns(path, at_ns - now_ns, now_ns);
+}
+
+/* blk_add_timer(): an earlier look is worth a change of the timer only if it is half a second. */
+static void ask_for_scan(struct path *path, int64_t now_ns)
+{
+    int64_t limit_ns = command_limit_ns(path);
+
+    if (!scans(path) || limit_ns == TIME_NEVER)
+        return;
+    int64_t at_ns = time_after(now_ns, time_min(limit_ns, SCAN_MOST_NS) + path->scan_slack_ns);
+
+    if (path->scan_asked_ns == TIME_NEVER || path->scan_asked_ns - at_ns >= MS(500))
+        scan_at(path, at_ns, now_ns);
 }
 
 static void timers_append(struct path *path, struct command *command)
@@ -37,6 +83,7 @@ void timers_add(struct path *path, struct command *command, int64_t now_ns)
     command->checked_at_ns = now_ns;
     command->deadline_ns = time_after(now_ns, command_limit_ns(path));
     timers_append(path, command); /* one limit for all: the newest is the last to run out */
+    ask_for_scan(path, now_ns);
 }
 
 void timers_remove(struct path *path, struct command *command)
@@ -63,6 +110,8 @@ void timers_hurry(struct path *path, struct command *command, int64_t now_ns)
     else
         path->timer_tail = command;
     path->timer_head = command;
+    if (scans(path)) /* blk_abort_request() */
+        path->scan_at_ns = now_ns;
 }
 
 static void extend(struct path *path, struct command *command, int64_t now_ns)
@@ -83,11 +132,6 @@ static bool older_ones_move(const struct path *path, const struct command *comma
     return false;
 }
 
-static bool is_ping_late(const struct nop_watch *nop, int64_t now_ns)
-{
-    return nop->state == NOP_PINGED && now_ns >= nop->deadline_ns;
-}
-
 /* The order of the questions is that of iscsi_eh_cmd_timed_out(). */
 static bool gets_more_time(struct path *path, struct command *command, int64_t now_ns)
 {
@@ -95,9 +139,9 @@ static bool gets_more_time(struct path *path, struct command *command, int64_t n
         return false;
     if (command->sent_at_ns != TIME_NEVER && command->moved_at_ns > command->checked_at_ns)
         return true;
-    if (path->nop.interval_ns == 0 && path->nop.timeout_ns == 0)
+    if (path->nop.rules.interval_ns == 0 && path->nop.rules.timeout_ns == 0)
         return false;
-    if (is_ping_late(&path->nop, now_ns) || older_ones_move(path, command))
+    if (nop_watch_is_late(&path->nop, now_ns) || older_ones_move(path, command))
         return true;
     if (command->path_flags & COMMAND_CHECKED)
         return false;
@@ -157,7 +201,7 @@ static void escalate(struct path *path, enum recovery_step step, int64_t now_ns)
             continue;
         recovery->step = step;
         recovery->tag = send_step(path, step);
-        recovery->deadline_ns = time_after(now_ns, step_limit_ns(path, step));
+        recovery->deadline_ns = path_timer_ns(path, step_limit_ns(path, step), now_ns);
         if (recovery->tag != 0)
             return;
     }
@@ -193,6 +237,8 @@ int64_t recovery_deadline_ns(const struct path *path)
         return TIME_NEVER;
     if (path->recovery.step != RECOVERY_NONE)
         return path->recovery.deadline_ns;
+    if (scans(path))
+        return path->scan_at_ns;
     return path->timer_head ? path->timer_head->deadline_ns : TIME_NEVER;
 }
 
@@ -207,6 +253,8 @@ void recovery_wake(struct path *path, int64_t now_ns)
             over(path); /* its answer came; the silence about the request itself is no matter */
         else if (recovery->step != RECOVERY_NONE)
             escalate(path, recovery->step + 1, now_ns);
+        else if (!late || late->deadline_ns > now_ns) /* of a scan alone: it saw all */
+            scan_at(path, late ? late->deadline_ns : TIME_NEVER, now_ns);
         else if (gets_more_time(path, late, now_ns))
             extend(path, late, now_ns);
         else

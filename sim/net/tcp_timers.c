@@ -1,7 +1,7 @@
 /* The timers of a connection, and what it does when one expires: sends again, probes, gives up. */
 #include "sim/core/time.h"
+#include "sim/core/timer_granularity.h"
 #include "sim/net/tcp_parts.h"
-#include "sim/net/timer_granularity.h"
 
 void tcp_set_timer(struct tcp_conn *conn, enum tcp_timer timer, int64_t span_ns, int64_t now_ns)
 {

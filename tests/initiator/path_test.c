@@ -676,6 +676,95 @@ static void deadlines_keep_to_the_timer_tick(void **state)
     rig_end(&rig);
 }
 
+/* Ticks of 4 ms; 1 s, where the rig begins, is tick 250. */
+static void begin_on_a_wheel(const struct path_rules *rules)
+{
+    rig_begin(&rig,
+              &(struct rig_options){.rules = rules, .timer_tick_ns = MS(4), .timer_wheel = true});
+    rig_up(&rig);
+    assert_int_equal(rig.now_ns, SECONDS(1));
+}
+
+static void a_wheel_turns_until_the_hold_is_over(void **state)
+{
+    struct path_rules rules = no_pings();
+
+    (void)state;
+    begin_on_a_wheel(&rules);
+    submit_read(&rig, 0, 512);
+    next(&rig, PDU_SCSI_COMMAND);
+    lose(CLOSED_RST);
+    /* Tick 250 + 1250, and up to a multiple of 64: 1536. */
+    rig_run_until(&rig, MS(4) * 1536 - 1);
+    assert_int_equal(path_service(rig.path), SERVICE_HOLDING);
+    rig_run_until(&rig, MS(4) * 1536);
+    assert_int_equal(path_service(rig.path), SERVICE_FAILED);
+    rig_end(&rig);
+}
+
+static void a_quiet_queue_looks_at_a_late_command_late(void **state)
+{
+    struct path_rules rules = no_pings();
+
+    (void)state;
+    begin_on_a_wheel(&rules);
+    submit_read(&rig, 0, 512);
+    next(&rig, PDU_SCSI_COMMAND);
+    /* First look: 250 + 1250 + 256 is in the bucket 1792. The deadline, 7750, is 5958 ticks from
+     * there: up to a multiple of 512, 8192, 1.77 s late. */
+    rig_run_until(&rig, MS(4) * 8192 - 1);
+    assert_silent(&rig);
+    rig_run_until(&rig, MS(4) * 8192);
+    next(&rig, PDU_TASK_REQUEST);
+    /* abort_timeout 15 s, tick 11942: 11968. */
+    rig_run_until(&rig, MS(4) * 11968 - 1);
+    assert_silent(&rig);
+    rig_run_until(&rig, MS(4) * 11968);
+    assert_int_equal(next(&rig, PDU_TASK_REQUEST)->pdu.task_request.function,
+                     ISCSI_TMF_LOGICAL_UNIT_RESET);
+    rig_end(&rig);
+}
+
+static void a_busy_queue_looks_at_a_late_command_sooner(void **state)
+{
+    struct path_rules rules = no_pings();
+
+    (void)state;
+    begin_on_a_wheel(&rules);
+    submit_read(&rig, 0, 512);
+    next(&rig, PDU_SCSI_COMMAND);
+    for (int64_t s = 2; s <= 31; s++) {
+        rig_run_until(&rig, SECONDS(s));
+        struct command *read = submit_read(&rig, 0, 512);
+
+        answer_good(&rig, next(&rig, PDU_SCSI_COMMAND));
+        assert_good(&rig, read);
+    }
+    /* It looked at ticks 1792, 3520 (asked for at 8 s), 5312 (15 s) and 7040 (22 s); 7750 is 710
+     * ticks from there: up to a multiple of 64, 7808, 0.23 s late. */
+    rig_run_until(&rig, MS(4) * 7808 - 1);
+    assert_silent(&rig);
+    rig_run_until(&rig, MS(4) * 7808);
+    next(&rig, PDU_TASK_REQUEST);
+    rig_end(&rig);
+}
+
+static void a_wanted_abort_waits_for_no_wheel(void **state)
+{
+    struct path_rules rules = no_pings();
+
+    (void)state;
+    begin_on_a_wheel(&rules);
+    struct command *read = submit_read(&rig, 0, 512);
+
+    next(&rig, PDU_SCSI_COMMAND);
+    path_abort(rig.path, read, rig.now_ns);
+    rig_drain(&rig);
+    rig_run_until(&rig, rig.now_ns);
+    next(&rig, PDU_TASK_REQUEST);
+    rig_end(&rig);
+}
+
 static void carrier_is_a_sign_and_no_more(void **state)
 {
     (void)state;
@@ -718,6 +807,10 @@ int main(void)
     TEST(follows_a_redirection_and_comes_home_after);
     TEST(a_refused_login_is_tried_again_later);
     TEST(deadlines_keep_to_the_timer_tick);
+    TEST(a_wheel_turns_until_the_hold_is_over);
+    TEST(a_quiet_queue_looks_at_a_late_command_late);
+    TEST(a_busy_queue_looks_at_a_late_command_sooner);
+    TEST(a_wanted_abort_waits_for_no_wheel);
     TEST(carrier_is_a_sign_and_no_more);
     return TEST_RUN("initiator.path");
 }

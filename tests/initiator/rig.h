@@ -53,6 +53,7 @@ struct rig_options {
     uint32_t first_stat_sn;
     const struct path_rules *rules; /* a path instead of a session */
     int64_t timer_tick_ns;
+    bool timer_wheel;
     bool admits_late; /* the test calls path_admit() itself */
 };
 
@@ -176,6 +177,7 @@ static inline void rig_begin(struct rig *rig, const struct rig_options *options)
                                      .isid = {0x80, 1, 2, 3, 0, 1},
                                      .portal = {IPV4(172, 16, 0, 51), 3260},
                                      .timer_tick_ns = options->timer_tick_ns,
+                                     .timer_wheel = options->timer_wheel,
                                      .first_cmd_sn = rig->options.first_cmd_sn,
                                      .logs_pdus = true,
                                      .pool = rig->pool};

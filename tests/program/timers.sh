@@ -43,16 +43,38 @@ run $windows --set 'switches.switch-1.boot-time=30 s'
 near path_usable_ns 33.5 2.6
 
 # Linux: ping interval, ping time-out, recovery_tmo after the last byte received; 20 ms between I/Os.
-run $linux
+# On timers that are as fine as the tick, 4 ms ...
+exact='hosts.*.tcp.timer-wheel=false'
+run $linux --set "$exact"
 near detected_ns 10 0.05
 near path_failed_ns 15 0.05
-run $linux --set 'hosts.*.path.nop-timeout=8 s'
+run $linux --set "$exact" --set 'hosts.*.path.nop-timeout=8 s'
 near detected_ns 13 0.05
 near path_failed_ns 18 0.05
-run $linux --set 'hosts.*.path.hold=11 s'
+run $linux --set "$exact" --set 'hosts.*.path.hold=11 s'
 near path_failed_ns 21 0.05
-run $linux --set 'hosts.*.path.nop-interval=2 s'
+run $linux --set "$exact" --set 'hosts.*.path.nop-interval=2 s'
 near path_failed_ns 12 0.05
+# ... and on the kernel's wheel, where each of the three waits is up to 64 ticks late (of 504 to 4031)
+# and ends at a multiple of them.
+late() { # COLUMN SECONDS WAITS: later than the exact one, by at most so many grains
+    near "$1" "$(awk "BEGIN { print $2 + 0.128 * $3 }")" "$(awk "BEGIN { print 0.05 + 0.128 * $3 }")"
+}
+on_the_wheel() {
+    [ "$(sql "$work/lab.db" "SELECT count(*), sum(at_ns % 256000000) FROM path_event WHERE run_id = (SELECT max(run_id) FROM run)
+        AND reason = 'hold time over'")" = "2|0" ] || fail "the hold did not end at a multiple of 64 ticks"
+    checks=$((checks + 1))
+}
+run $linux
+late detected_ns 10 2
+late path_failed_ns 15 3
+on_the_wheel
+run $linux --set 'hosts.*.path.nop-timeout=8 s'
+late detected_ns 13 2
+late path_failed_ns 18 3
+run $linux --set 'hosts.*.path.hold=11 s'
+late path_failed_ns 21 3
+on_the_wheel
 
 # Fail over only: the I/O goes back to the preferred path 1 s after its login, and nowhere without one.
 failbacks() {

@@ -1,5 +1,5 @@
 /* Rounding as a periodic tick and as Linux' timer wheel do it. */
-#include "sim/net/timer_granularity.h"
+#include "sim/core/timer_granularity.h"
 
 #include "sim/core/time.h"
 

@@ -1,5 +1,5 @@
 #include "sim/core/time.h"
-#include "sim/net/timer_granularity.h"
+#include "sim/core/timer_granularity.h"
 #include "tests/test.h"
 
 static struct row {
@@ -57,5 +57,5 @@ int main(void)
 {
     TEST_ROWS(rows, fires_when_the_system_would);
     TEST(never_fires_early_and_at_most_an_eighth_late);
-    return TEST_RUN("sim.net.timer_granularity");
+    return TEST_RUN("sim.core.timer_granularity");
 }

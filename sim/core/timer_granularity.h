@@ -3,7 +3,7 @@
  * Nobody's timers are exact. A system with a periodic tick fires at a tick, and Linux' timer wheel
  * (kernel/time/timer.c) gets coarser with the distance: a timer 63 ticks away or more waits for a
  * multiple of 8 ticks, one 504 or more away for a multiple of 64, and so on. A retransmission
- * timeout of 3.264 s thus takes up to 3.52 s.
+ * timeout of 3.264 s thus takes up to 3.52 s, a ping time-out of 5 s up to 5.26 s.
  */
 #pragma once
 
