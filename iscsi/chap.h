@@ -40,7 +40,7 @@
     X(CHAP_MD5, 5, "MD5", 16)
 
 enum chap_algorithm {
-#define X(name, number, word, bytes) name = number,
+#define X(name, number, word, bytes) name = (number),
     CHAP_ALGORITHMS(X)
 #undef X
 };
@@ -61,7 +61,7 @@ void chap_wipe(void *memory, size_t bytes);
 bool chap_secrets_are_equal(const struct chap_identity *a, const struct chap_identity *b);
 
 /* H(identifier, secret, challenge): RFC 1994, 4.1. Returns the number of bytes. */
-size_t chap_digest(enum chap_algorithm algorithm, uint8_t identifier,
+size_t chap_digest(enum chap_algorithm number, uint8_t identifier,
                    const struct chap_identity *identity, const uint8_t *challenge,
                    size_t challenge_bytes, uint8_t ret_digest[CHAP_DIGEST_MOST]);
 
