@@ -132,11 +132,11 @@ bool fault_touches(const struct topology *topology, const struct step *step, uin
 {
     const struct setting *setting = step->arguments.setting;
 
-    if (step->part.kind != PART_NONE)
-        return topology_path_uses(topology, path_index, step->part);
-    for (uint32_t i = 0; setting && i < setting_place_count(setting, topology); i++)
+    if (!setting)
+        return step->part.kind != PART_NONE && topology_path_uses(topology, path_index, step->part);
+    for (uint32_t i = 0; i < setting_place_count(setting, topology); i++)
         if (setting_covers(setting, topology, step->arguments.text[ARG_WHAT], i) &&
-            topology_path_uses(topology, path_index, setting_part(setting, topology, i)))
+            setting_touches(setting, topology, i, path_index))
             return true;
     return false;
 }

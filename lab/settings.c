@@ -360,13 +360,25 @@ bool setting_covers(const struct setting *setting, const struct topology *topolo
     return cut(what, &dotted) && covers(setting, topology, &dotted, place);
 }
 
-struct part_ref setting_part(const struct setting *setting, const struct topology *topology,
-                             uint32_t place)
+static struct part_ref setting_part(const struct setting *setting, const struct topology *topology,
+                                    uint32_t place)
 {
     uint32_t index =
         setting->apply_secret == set_user_secret ? array_of_user(topology, place) : place;
 
     return (struct part_ref){setting->kind, index, TOPOLOGY_NONE};
+}
+
+bool setting_touches(const struct setting *setting, const struct topology *topology, uint32_t place,
+                     uint32_t path_index)
+{
+    const struct topology_path *path = &topology->paths[path_index];
+    const struct chap_identity *own = topology_identity(topology, path->chap);
+
+    if (setting->apply_secret == set_user_secret)
+        return path->array_index == array_of_user(topology, place) && own &&
+               strcmp(own->name, topology_identity(topology, place)->name) == 0;
+    return topology_path_uses(topology, path_index, setting_part(setting, topology, place));
 }
 
 uint32_t setting_place_count(const struct setting *setting, const struct topology *topology)

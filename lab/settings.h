@@ -23,10 +23,12 @@ bool setting_read(const struct topology *topology, const struct node *what, cons
 /* The places that might have it, each a part or something of a part (a user of an array), and
  * whether 'what' means the one of that number. */
 uint32_t setting_place_count(const struct setting *setting, const struct topology *topology);
-struct part_ref setting_part(const struct setting *setting, const struct topology *topology,
-                             uint32_t place);
 bool setting_covers(const struct setting *setting, const struct topology *topology,
                     const char *what, uint32_t place);
+
+/* Does the path run over the part that has it, or, of a user's secret, log in as that user? */
+bool setting_touches(const struct setting *setting, const struct topology *topology, uint32_t place,
+                     uint32_t path_index);
 
 /* What is to hold there from now on: as 'change' says, or the topology (NULL). */
 void setting_apply(const struct setting *setting, struct world *world, uint32_t place,

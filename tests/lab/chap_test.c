@@ -317,6 +317,38 @@ static void refuses_the_change(void **state)
     free(san);
 }
 
+/* What the failover rows count: the paths whose next login is concerned. */
+static struct touch_row {
+    const char *name; /* the step */
+    bool first;       /* path 0, which logs in as hv1 */
+    bool second;      /* path 1, as somebody else */
+} touches[] = {
+    {"change: {what: arrays.san1.chap.2.secret, to: another-secret}", true, false},
+    {"change: {what: arrays.san1.chap.1.secret, to: another-secret}", false, true},
+    {"change: {what: arrays.*.chap.*.secret, to: another-secret}", true, true},
+    {"change: {what: hosts.hv1.sessions.2.chap.secret, to: another-secret}", false, true},
+};
+
+static void touches_who_logs_in_as_that_user(void **state)
+{
+    const struct touch_row *row = *state;
+    struct san *san = mem_new(sizeof(*san));
+    struct step step;
+
+    start(san, "1",
+          "[{from: iscsi1, to: san1.port-a}, {from: iscsi2, to: san1.port-b, chap: {user: other, "
+          "secret: others-secret}}]",
+          OWN, USERS);
+    struct fault_layer *layer = begin(san, row->name, &step);
+
+    assert_int_equal(fault_touches(world_topology(san->world), &step, 0), row->first);
+    assert_int_equal(fault_touches(world_topology(san->world), &step, 1), row->second);
+    faults_end(san->faults, layer);
+    step_fini(&step);
+    stop(san);
+    free(san);
+}
+
 static void the_newest_of_two_changes_decides(void **state)
 {
     struct san *san = mem_new(sizeof(*san));
@@ -401,6 +433,7 @@ int main(void)
     TEST(who_is_refused_comes_again);
     TEST_ROWS(changes, is_felt_at_the_next_login);
     TEST_ROWS(refusals, refuses_the_change);
+    TEST_ROWS(touches, touches_who_logs_in_as_that_user);
     TEST(the_newest_of_two_changes_decides);
     TEST(a_rebooted_array_asks_again);
     TEST(one_seed_gives_one_run);
