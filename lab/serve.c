@@ -21,6 +21,7 @@
 #include <assert.h>
 #include <ev.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -567,7 +568,11 @@ void serve_run(struct serve *serve)
         watchers[i].data = serve;
         ev_signal_start(serve->loop, &watchers[i]);
     }
+    /* A file that may not grow is an error of the write, not the end of us. */
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+
     pacer_run(serve->pacer);
+    signal(SIGXFSZ, before);
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
         ev_signal_stop(serve->loop, &watchers[i]);
     serve_print(serve);

@@ -71,10 +71,10 @@ static enum task_step punch_next(struct lun *lun, struct scsi_task *task)
 
         if (extent.blocks == 0)
             continue;
-        task->request =
-            (struct store_request){.op = STORE_PUNCH,
-                                   .offset = extent.lba << lun->block_shift,
-                                   .bytes = (uint64_t)extent.blocks << lun->block_shift};
+        task->request = (struct store_request){.op = STORE_PUNCH,
+                                               .offset = extent.lba << lun->block_shift,
+                                               .bytes = (uint64_t)extent.blocks << lun->block_shift,
+                                               .force_unit_access = lun->mode.is_write_through};
         return task_submit(lun, task, on_punched);
     }
     return task_good(task);

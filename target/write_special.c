@@ -80,7 +80,8 @@ static enum task_step unmap_range(struct lun *lun, struct scsi_task *task,
 {
     task->request = (struct store_request){.op = STORE_PUNCH,
                                            .offset = range->lba << lun->block_shift,
-                                           .bytes = (uint64_t)range->blocks << lun->block_shift};
+                                           .bytes = (uint64_t)range->blocks << lun->block_shift,
+                                           .force_unit_access = lun->mode.is_write_through};
     return task_submit(lun, task, on_done);
 }
 

@@ -28,7 +28,7 @@ struct store_request {
     enum store_op op;
     uint64_t offset; /* in bytes; with 'bytes' inside the store. FLUSH ignores both */
     uint64_t bytes;
-    bool force_unit_access; /* WRITE, COMPARE_WRITE, OR: durable before it is done */
+    bool force_unit_access; /* of what changes the medium: durable before it is done */
     struct buf *data;       /* of those from the caller, taken. READ: the result, the caller's */
     enum store_result result;
     uint64_t error_offset; /* MEDIUM_ERROR: the first byte that failed; MISCOMPARE: that differs,

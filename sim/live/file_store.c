@@ -10,6 +10,7 @@
 #include <ev.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -51,7 +52,8 @@ struct file_store {
     size_t atomic_count; /* of 'work': those that run alone on their range */
     pthread_t threads[MOST_THREADS];
     unsigned thread_count;
-    pthread_mutex_t lock; /* guards the rest */
+    atomic_bool has_lost_writes; /* the system said so, once: no flush may promise anything now */
+    pthread_mutex_t lock;        /* guards the rest */
     pthread_cond_t wanted;
     pthread_cond_t idle;
     struct job_list queue;
@@ -109,7 +111,7 @@ static int read_all(int fd, uint8_t *to, uint64_t bytes, uint64_t offset, uint64
         ssize_t got = pread(fd, to + *ret_done, bytes - *ret_done, (off_t)(offset + *ret_done));
 
         if (got == 0)
-            return EIO; /* the file ends before its disk does */
+            return ENXIO; /* the file ends before its disk does */
         if (got < 0 && errno != EINTR)
             return errno;
         if (got > 0)
@@ -118,18 +120,22 @@ static int read_all(int fd, uint8_t *to, uint64_t bytes, uint64_t offset, uint64
     return 0;
 }
 
-static int write_pieces(int fd, const struct iovec *pieces, int count, uint64_t offset, int flags,
-                        ssize_t *ret_written)
+static int write_pieces(struct file_store *file, const struct iovec *pieces, int count,
+                        uint64_t offset, int flags, ssize_t *ret_written)
 {
     do
-        *ret_written = pwritev2(fd, pieces, count, (off_t)offset, flags);
+        *ret_written = pwritev2(file->fd, pieces, count, (off_t)offset, flags);
     while (*ret_written < 0 && errno == EINTR);
-    return *ret_written < 0 ? errno : *ret_written == 0 ? ENOSPC : 0;
+    int code = *ret_written < 0 ? errno : *ret_written == 0 ? ENOSPC : 0;
+
+    if (code == EIO && flags & RWF_DSYNC) /* it may have been told of others' writes */
+        atomic_store(&file->has_lost_writes, true);
+    return code;
 }
 
 /* A chain from its byte 'skip' on. */
-static int write_chain(int fd, const struct buf *chain, uint64_t skip, uint64_t bytes,
-                       uint64_t offset, bool is_durable, uint64_t *ret_done)
+static int write_chain(struct file_store *file, const struct buf *chain, uint64_t skip,
+                       uint64_t bytes, uint64_t offset, bool is_durable, uint64_t *ret_done)
 {
     for (*ret_done = 0; *ret_done < bytes;) {
         struct iovec pieces[PIECES_AT_ONCE];
@@ -150,7 +156,7 @@ static int write_chain(int fd, const struct buf *chain, uint64_t skip, uint64_t 
             left -= here;
             from = 0;
         }
-        int code = write_pieces(fd, pieces, count, offset + *ret_done, is_durable ? RWF_DSYNC : 0,
+        int code = write_pieces(file, pieces, count, offset + *ret_done, is_durable ? RWF_DSYNC : 0,
                                 &written);
 
         if (code)
@@ -160,7 +166,7 @@ static int write_chain(int fd, const struct buf *chain, uint64_t skip, uint64_t 
     return 0;
 }
 
-static int write_zeros(int fd, uint64_t offset, uint64_t bytes, uint64_t *ret_done)
+static int write_zeros(struct file_store *file, uint64_t offset, uint64_t bytes, uint64_t *ret_done)
 {
     static uint8_t zeros[ZEROS_BYTES]; /* read only */
 
@@ -168,7 +174,7 @@ static int write_zeros(int fd, uint64_t offset, uint64_t bytes, uint64_t *ret_do
         uint64_t left = bytes - *ret_done;
         struct iovec piece = {zeros, left < ZEROS_BYTES ? left : ZEROS_BYTES};
         ssize_t written = 0;
-        int code = write_pieces(fd, &piece, 1, offset + *ret_done, 0, &written);
+        int code = write_pieces(file, &piece, 1, offset + *ret_done, 0, &written);
 
         if (code)
             return code;
@@ -177,12 +183,58 @@ static int write_zeros(int fd, uint64_t offset, uint64_t bytes, uint64_t *ret_do
     return 0;
 }
 
-static int punch(int fd, uint64_t offset, uint64_t bytes, uint64_t *ret_done)
+static int punch(struct file_store *file, uint64_t offset, uint64_t bytes, uint64_t *ret_done)
 {
     *ret_done = 0;
-    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) == 0)
+    if (fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                  (off_t)bytes) == 0)
         return 0;
-    return errno == EOPNOTSUPP ? write_zeros(fd, offset, bytes, ret_done) : errno;
+    return errno == EOPNOTSUPP ? write_zeros(file, offset, bytes, ret_done) : errno;
+}
+
+/* fdatasync() tells of a failure once: what could not be written is forgotten, and the next call
+ * says yes. Ours never does after one that failed. */
+static int flush(struct file_store *file)
+{
+    if (atomic_load(&file->has_lost_writes))
+        return EIO;
+    if (fdatasync(file->fd) == 0)
+        return 0;
+    int code = errno;
+
+    atomic_store(&file->has_lost_writes, true);
+    return code;
+}
+
+/* A file that was cut short does not grow again by a write: the blocks before it, which are lost,
+ * would read as zeros. '*ret_inside' bytes lie before the end. */
+static int check_end(int fd, const struct store_request *request, uint64_t *ret_inside)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return errno;
+    uint64_t end = (uint64_t)status.st_size;
+
+    if (!S_ISREG(status.st_mode) || request->offset + request->bytes <= end)
+        return 0;
+    *ret_inside = request->offset < end ? end - request->offset : 0;
+    return ENXIO;
+}
+
+static int write_data(struct file_store *file, const struct store_request *request,
+                      uint64_t *ret_done)
+{
+    int code = check_end(file->fd, request, ret_done);
+
+    if (code == 0 && request->op == STORE_WRITE)
+        return write_chain(file, request->data, 0, request->bytes, request->offset,
+                           request->force_unit_access, ret_done);
+    if (code == 0)
+        code = punch(file, request->offset, request->bytes, ret_done);
+    if (code == 0 && request->force_unit_access)
+        code = flush(file);
+    return code;
 }
 
 /* Where the state of 'offset' ends (lseek(2)); a file system that does not know says all is data.
@@ -210,12 +262,14 @@ static int look_up_map(int fd, struct store_request *request)
 }
 
 /* COMPARE_WRITE and OR: nothing else touches the range meanwhile. */
-static int change_in_place(int fd, struct store_request *request, uint64_t *ret_done)
+static int change_in_place(struct file_store *file, struct store_request *request,
+                           uint64_t *ret_done)
 {
     uint8_t *there = malloc(request->bytes);
     uint8_t *given = malloc(request->bytes);
-    int code =
-        !there || !given ? ENOMEM : read_all(fd, there, request->bytes, request->offset, ret_done);
+    int code = !there || !given
+                   ? ENOMEM
+                   : read_all(file->fd, there, request->bytes, request->offset, ret_done);
 
     if (code == 0)
         buf_read(request->data, 0, given, request->bytes);
@@ -228,7 +282,7 @@ static int change_in_place(int fd, struct store_request *request, uint64_t *ret_
             request->result = STORE_MISCOMPARE;
             request->error_offset = same;
         } else {
-            code = write_chain(fd, request->data, request->bytes, request->bytes, request->offset,
+            code = write_chain(file, request->data, request->bytes, request->bytes, request->offset,
                                request->force_unit_access, ret_done);
         }
     } else if (code == 0) {
@@ -240,7 +294,7 @@ static int change_in_place(int fd, struct store_request *request, uint64_t *ret_
             ssize_t written = 0;
 
             piece = (struct iovec){there + *ret_done, request->bytes - *ret_done};
-            code = write_pieces(fd, &piece, 1, request->offset + *ret_done,
+            code = write_pieces(file, &piece, 1, request->offset + *ret_done,
                                 request->force_unit_access ? RWF_DSYNC : 0, &written);
             *ret_done += written > 0 ? (uint64_t)written : 0;
         }
@@ -250,8 +304,14 @@ static int change_in_place(int fd, struct store_request *request, uint64_t *ret_
     return code;
 }
 
-static void carry_out(int fd, struct job *job)
+static bool is_out_of_space(int code)
 {
+    return code == ENOSPC || code == EDQUOT || code == EFBIG; /* of the file system, of its user */
+}
+
+static void carry_out(struct file_store *file, struct job *job)
+{
+    int fd = file->fd;
     struct store_request *request = job->request;
     uint64_t done = 0;
     int code = 0;
@@ -262,18 +322,15 @@ static void carry_out(int fd, struct job *job)
         code = read_all(fd, job->chunk->data, request->bytes, request->offset, &done);
         break;
     case STORE_WRITE:
-        code = write_chain(fd, request->data, 0, request->bytes, request->offset,
-                           request->force_unit_access, &done);
-        break;
     case STORE_PUNCH:
-        code = punch(fd, request->offset, request->bytes, &done);
+        code = write_data(file, request, &done);
         break;
     case STORE_FLUSH:
-        code = fdatasync(fd) == 0 ? 0 : errno;
+        code = flush(file);
         break;
     case STORE_COMPARE_WRITE:
     case STORE_OR:
-        code = change_in_place(fd, request, &done);
+        code = change_in_place(file, request, &done);
         break;
     case STORE_MAP:
         code = look_up_map(fd, request);
@@ -281,7 +338,7 @@ static void carry_out(int fd, struct job *job)
     }
     if (code == 0)
         return;
-    request->result = code == ENOSPC || code == EDQUOT ? STORE_NO_SPACE : STORE_MEDIUM_ERROR;
+    request->result = is_out_of_space(code) ? STORE_NO_SPACE : STORE_MEDIUM_ERROR;
     request->error_offset = request->offset + done;
 }
 
@@ -300,7 +357,7 @@ static void *work(void *context)
             break;
         file->busy++;
         pthread_mutex_unlock(&file->lock);
-        carry_out(file->fd, job);
+        carry_out(file, job);
         pthread_mutex_lock(&file->lock);
         file->busy--;
         bool is_first = !file->done.head;

@@ -9,7 +9,9 @@
  * fdatasync(), and survive the machine. COMPARE_WRITE and OR run alone on their range.
  *
  * A full file system is STORE_NO_SPACE; what the disk cannot read or write, or lies behind the end
- * of a file that was cut short meanwhile, is STORE_MEDIUM_ERROR. Neither harms anything else.
+ * of a file that was cut short meanwhile, is STORE_MEDIUM_ERROR. Neither harms anything else. Once
+ * the system failed to write what it had acknowledged, every FLUSH fails until the store is opened
+ * anew. The program ignores SIGXFSZ.
  */
 #pragma once
 

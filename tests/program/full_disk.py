@@ -5,6 +5,7 @@ one in memory, and on a file that somebody cuts short.
 ISCSILAB is the program. Exit code 1 when a sense is not what it should be, or anything else is harmed.
 """
 import os
+import resource
 import struct
 import sys
 
@@ -13,6 +14,7 @@ from initiator import CHECK_CONDITION, GOOD, Initiator, Server
 BLOCK = 4096
 NO_SPACE = (0x07, 0x27, 0x07)  # DATA PROTECT, SPACE ALLOCATION FAILED WRITE PROTECT (SBC-3, 4.7.3.6)
 UNRECOVERED = (0x03, 0x11, 0x00)  # MEDIUM ERROR, UNRECOVERED READ ERROR
+WRITE_ERROR = (0x03, 0x0C, 0x00)  # MEDIUM ERROR, WRITE ERROR
 
 
 def expect(what, seen, wanted):
@@ -65,8 +67,14 @@ def main():
         expect("UNMAP of one", unmap(initiator, 5), GOOD)
         expect("the write that had no room", write(initiator, full_at), GOOD)
         expect("a flush", sense_of(initiator.do(bytes((0x35,) + (0,) * 9))), GOOD)
+        before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (BLOCK * 16, before[1]))
+        expect("a write behind what a file may have (RLIMIT_FSIZE)", write(initiator, 20), NO_SPACE)
+        expect("a write before it", write(initiator, 15), GOOD)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)
         with open(image, "r+b") as file:
             file.truncate(BLOCK * 8)
+        expect("a write behind the end of a file cut short", write(initiator, 30), WRITE_ERROR)
         expect("a read behind the end of a file cut short", sense_of(read(initiator, 20)), UNRECOVERED)
         expect("a read before it", read(initiator, 3), (GOOD, content(3)))
         expect("a read of the other disk", read(initiator, full_at, lun=1), (GOOD, content(full_at)))

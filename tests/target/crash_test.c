@@ -1,5 +1,6 @@
-/* Power fails at any moment, thousands of times, under writes that overlap, FUA and SYNCHRONIZE
- * CACHE: what was promised is there (rule D7), the rest may be gone, and no block is torn.
+/* Power fails at any moment, thousands of times, under writes that overlap, UNMAP, FUA and
+ * SYNCHRONIZE CACHE: what was promised is there (rule D7), the rest may be gone, and no block is
+ * torn.
  *
  * Of each block every write is remembered: when it began, when it was acknowledged, and whether
  * anything made it durable. After a crash a block may hold any of them that no durable one
@@ -127,6 +128,35 @@ static void start(struct storm *storm, struct in_flight *command, const uint8_t 
         acknowledge(storm, command);
 }
 
+static void begin_write(struct storm *storm, const struct in_flight *command, uint32_t block,
+                        uint64_t value)
+{
+    struct history *history = &storm->blocks[command->lba + block];
+
+    assert_true(history->count < MOST_WRITES);
+    history->writes[history->count++] = (struct write){.value = value, .begun = command->begun};
+}
+
+/* Either of the two that take blocks back, which are zero then. Neither has FUA. */
+static void start_unmap_of(struct storm *storm, struct in_flight *command)
+{
+    uint8_t list[24] = {[1] = 22, [3] = 16};
+    uint8_t zeros[BLOCK_BYTES] = {0};
+
+    for (uint32_t i = 0; i < command->blocks; i++)
+        begin_write(storm, command, i, 0);
+    put_be32(list + 12, command->lba);
+    put_be32(list + 16, command->blocks);
+    if (roll(storm, 2)) {
+        start(storm, command, (uint8_t[16]){0x42, [8] = sizeof(list)}, list, sizeof(list));
+        return;
+    }
+    uint8_t cdb[16] = {0x41, 0x08, [8] = (uint8_t)command->blocks};
+
+    put_be32(cdb + 2, command->lba);
+    start(storm, command, cdb, zeros, sizeof(zeros));
+}
+
 static void start_write(struct storm *storm, struct in_flight *command)
 {
     static uint8_t data[8 * BLOCK_BYTES];
@@ -138,13 +168,9 @@ static void start_write(struct storm *storm, struct in_flight *command)
     put_be32(cdb + 2, command->lba);
     cdb[8] = (uint8_t)command->blocks;
     for (uint32_t i = 0; i < command->blocks; i++) {
-        struct history *history = &storm->blocks[command->lba + i];
-
         storm->last_value += i == 0 || !is_same;
         fill_block(data + (size_t)i * BLOCK_BYTES, storm->last_value);
-        assert_true(history->count < MOST_WRITES);
-        history->writes[history->count++] =
-            (struct write){.value = storm->last_value, .begun = command->begun};
+        begin_write(storm, command, i, storm->last_value);
     }
     start(storm, command, cdb, data, is_same ? BLOCK_BYTES : command->blocks * BLOCK_BYTES);
 }
@@ -179,6 +205,8 @@ static void start_any(struct storm *storm)
     command->lba = roll(storm, BLOCKS - command->blocks + 1);
     if (roll(storm, 6) == 0)
         start_flush(storm, command);
+    else if (roll(storm, 6) == 0)
+        start_unmap_of(storm, command);
     else
         start_write(storm, command);
 }
@@ -196,12 +224,15 @@ static bool was_replaced(const struct history *history, const struct write *writ
     return false;
 }
 
+/* The one that may be there, if several had the value; NULL: none had it. */
 static const struct write *find_value(const struct history *history, uint64_t value)
 {
+    const struct write *found = NULL;
+
     for (size_t i = 0; i < history->count; i++)
-        if (history->writes[i].value == value)
-            return &history->writes[i];
-    return NULL;
+        if (history->writes[i].value == value && (!found || was_replaced(history, found)))
+            found = &history->writes[i];
+    return found;
 }
 
 static bool is_newest(const struct history *history, const struct write *write)
@@ -273,9 +304,10 @@ static void storm_new(struct storm *storm, uint64_t seed, bool is_hasty)
 {
     memset(storm, 0, sizeof(*storm));
     random_init(&storm->random, seed, "storm");
-    array_new_with(&storm->array, &(struct array_setup){.disk = {.has_write_cache = true},
-                                                        .is_hasty = is_hasty,
-                                                        .seed = seed});
+    array_new_with(&storm->array,
+                   &(struct array_setup){.disk = {.has_write_cache = true, .is_thin = true},
+                                         .is_hasty = is_hasty,
+                                         .seed = seed});
     for (size_t i = 0; i < BLOCKS; i++) {
         storm->blocks[i].writes[0] = (struct write){.acknowledged = 1, .is_durable = true};
         storm->blocks[i].count = 1;
