@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LEAST_DISK_BYTES (1u << 20)
 #define PORT_GROUP       1 /* one target port group, as in the simulation */
@@ -55,6 +56,7 @@ struct serve {
     struct socket_net *net;
     struct device *device;
     struct disk *disks; /* owned, by LUN */
+    int state_lock;     /* on the folder of reservations; -1: none */
     struct portal_node *node;
     struct portal_log log;
     struct socket_net_user net_user;
@@ -246,6 +248,13 @@ static struct store *open_store(struct serve *serve, uint32_t lun, struct error 
     random_init(&memory.random, 1, disk->full_name);
     d->memory = memory_store_new(&memory, &serve->queue.clock, serve->pool);
     return memory_store_interface(d->memory);
+}
+
+static bool lock_state(struct serve *serve, struct error *err)
+{
+    if (serve->config.state_folder)
+        serve->state_lock = file_record_lock_folder(serve->config.state_folder, err);
+    return !serve->config.state_folder || serve->state_lock >= 0;
 }
 
 /* Beside the disk's file; a block device has nothing beside it that would stay. False: '*err' says
@@ -456,6 +465,7 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
                             .loop = ev_loop_new(EVFLAG_AUTO),
                             .pacer_user = {say_behind, say_slip},
                             .pool = pool_new(),
+                            .state_lock = -1,
                             .trace = {.ops = trace_nowhere_ops()},
                             .control_user = {print_for_control, stop_by_control},
                             .log = {log_login, log_end, log_turned_away},
@@ -478,6 +488,10 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
     choose_limits(serve);
     serve->disks = mem_array(serve->array->disk_count, sizeof(*serve->disks));
     add_device(serve);
+    if (!lock_state(serve, err)) {
+        serve_free(serve);
+        return NULL;
+    }
     for (uint32_t lun = 0; lun < serve->array->disk_count; lun++) {
         if (!add_disk(serve, lun, err)) {
             serve_free(serve);
@@ -511,6 +525,8 @@ void serve_free(struct serve *serve)
         file_record_close(serve->disks[i].reservations);
     }
     free(serve->disks);
+    if (serve->state_lock >= 0)
+        close(serve->state_lock);
     pacer_free(serve->pacer);
     event_queue_fini(&serve->queue);
     pool_free(serve->pool);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -211,6 +212,24 @@ static size_t file_read(struct record *record, void *ret_data, size_t max_bytes)
     if (bytes > 0)
         memcpy(ret_data, blob->data + HEAD_BYTES, bytes < max_bytes ? bytes : max_bytes);
     return bytes;
+}
+
+int file_record_lock_folder(const char *folder, struct error *err)
+{
+    static const struct source_pos nowhere;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        error_set(err, ERR_SYSTEM, nowhere, "cannot open '%.160s': %s", folder, strerror(errno));
+        error_help(err, "make a folder for what is kept: mkdir FOLDER");
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    error_set(err, ERR_SYSTEM, nowhere, "'%.160s' is in use by another process", folder);
+    error_help(err, "give each a folder of its own");
+    close(fd);
+    return -1;
 }
 
 struct file_record *file_record_open(const struct file_record_config *config, struct error *err)

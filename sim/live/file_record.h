@@ -18,6 +18,9 @@ struct pacer;
 
 #define FILE_RECORD_MOST_BYTES ((size_t)1 << 20) /* of a record */
 
+/* Nobody else has 'folder' for records until the descriptor is closed. -1: '*err' says why. */
+int file_record_lock_folder(const char *folder, struct error *err);
+
 /* All borrowed. */
 struct file_record_config {
     const char *path;

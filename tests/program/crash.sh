@@ -42,6 +42,11 @@ says "$work/err" 'is damaged, or no record of ours'
 says "$work/err" 'move it away'
 mkdir "$work/state"
 start_serve "$work/log" 1 --disk "data=$work/disk.img" --state "$work/state"
+truncate -s 16M "$work/other.img"
+expect 7 "$ISCSILAB" serve --disk "data=$work/other.img" --listen 127.0.0.1:1 --state "$work/state"
+says "$work/err" 'is in use by another process'
+expect 7 "$ISCSILAB" serve --disk "data=$work/other.img" --listen 127.0.0.1:1 --state "$work/nowhere"
+says "$work/err" 'make a folder'
 kill "$server"
 wait "$server" || true
 done_with crash

@@ -224,6 +224,27 @@ static void a_file_without_end_is_refused(void **state)
     room_close(&room);
 }
 
+static void a_folder_belongs_to_one_at_a_time(void **state)
+{
+    struct room room;
+    struct error err = {0};
+    (void)state;
+
+    room_open(&room);
+    assert_int_equal(file_record_lock_folder(room.path, &err), -1);
+    assert_non_null(strstr(err.text, room.path));
+    assert_non_null(strstr(err.help, "mkdir"));
+    int fd = file_record_lock_folder(room.folder, &err);
+    assert_true(fd >= 0);
+    assert_int_equal(file_record_lock_folder(room.folder, &err), -1);
+    assert_non_null(strstr(err.text, "is in use by another process"));
+    close(fd);
+    fd = file_record_lock_folder(room.folder, &err);
+    assert_true(fd >= 0);
+    close(fd);
+    room_close(&room);
+}
+
 static void closing_waits_for_what_is_being_written(void **state)
 {
     struct room room;
@@ -247,6 +268,7 @@ int main(void)
     TEST(what_a_dead_process_had_begun_does_not_count);
     TEST(every_damaged_file_is_refused);
     TEST(a_file_without_end_is_refused);
+    TEST(a_folder_belongs_to_one_at_a_time);
     TEST(closing_waits_for_what_is_being_written);
     return TEST_RUN("sim.live.file_record");
 }
