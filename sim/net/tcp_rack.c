@@ -169,11 +169,11 @@ void tcp_rack_detect(struct tcp_conn *conn, int64_t now_ns)
     struct tcp_delivery *delivery = &conn->send.delivery;
 
     rack->is_looking_again = false;
-    if (!delivery->is_news || !conn->send.first)
-        return;
-    rack->rtt_ns = now_ns - delivery->sent_at_ns;
-    rack->has_seen_reordering |= delivery->is_reordered;
-    take_min_rtt(rack, rack->rtt_ns, now_ns);
+    if (delivery->is_news) {
+        rack->rtt_ns = now_ns - delivery->sent_at_ns;
+        rack->has_seen_reordering |= delivery->is_reordered;
+        take_min_rtt(rack, rack->rtt_ns, now_ns);
+    }
     if (!conn->send.oldest || (conn->send.sacked == 0 && conn->send.resent == 0 &&
                                conn->send.oldest->sent_at_ns > delivery->sent_at_ns))
         return;
