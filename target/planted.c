@@ -34,7 +34,8 @@ struct planted {
 struct planted *planted_new(enum plant plant, struct pool *pool)
 {
     if (!plant_is_on(plant, PLANT_D1) && !plant_is_on(plant, PLANT_D2) &&
-        !plant_is_on(plant, PLANT_D4) && !plant_is_on(plant, PLANT_D6))
+        !plant_is_on(plant, PLANT_D4) && !plant_is_on(plant, PLANT_D6) &&
+        !plant_is_on(plant, PLANT_D7))
         return NULL;
     struct planted *planted = mem_new(sizeof(*planted));
 
@@ -110,6 +111,13 @@ static void forget_to_write(struct store_request *request)
     request->op = STORE_FLUSH; /* takes as long and writes nothing */
 }
 
+static void look_only(struct store_request *request, uint32_t block_bytes)
+{
+    request->op = STORE_MAP;
+    request->offset = 0;
+    request->bytes = block_bytes;
+}
+
 static void tear_last_block(struct store_request *request, uint32_t block_bytes)
 {
     struct buf *rest = request->data;
@@ -123,6 +131,8 @@ void planted_before(struct planted *planted, struct scsi_task *task)
 {
     struct store_request *request = &task->request;
 
+    if (request->op == STORE_FLUSH && plant_is_on(planted->plant, PLANT_D7))
+        look_only(request, task->at->block_bytes);
     if (request->op != STORE_WRITE)
         return;
     bool is_chosen = ++planted->write_count % EVERY == 0;

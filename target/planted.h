@@ -5,6 +5,7 @@
  *   D2 reads through the second portal come from a cache that no write refreshes
  *   D4 each portal has a cache of its own, which only its own writes refresh
  *   D6 of every 1000th write, the last block is copied half way only
+ *   D7 a flush takes as long as ever and flushes nothing
  *
  * In the path only when one of these is switched on.
  */

@@ -26,6 +26,9 @@ enum plant {
 #define X(rule, what) PLANT_##rule,
     PLANTS(X)
 #undef X
+    /* SYNCHRONIZE CACHE is answered, and nothing was flushed. No scenario has it, as no load there
+     * flushes; tests of the target do. */
+    PLANT_D7,
 };
 
 /* The bug that a run was given; at most one. */
