@@ -187,6 +187,7 @@ static void begin_end(struct live *live)
         return;
     }
     live->is_ending = true;
+    live->trace.waiting = NULL; /* a path that is logged out has not failed */
     world_stop(live->world);
     live->give_up_ns = now_ns + LOGOUT_NS;
     clock_arm(&live->queue.clock, &live->check_timer, now_ns + MS(1));

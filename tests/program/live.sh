@@ -28,6 +28,27 @@ says "$work/file" "no socket"
 expect 0 "$ISCSILAB" live "$topology" --for 300ms
 says "$work/out" "pacing:"
 
+# A step waits for its event: the path fails 200 ms (LinkDownTime) after the cable is out, and the step
+# comes 100 ms later. Hosts that log out at the end are no event: nothing happens to them then.
+cat >"$work/when.yaml" <<YAML
+kind: scenario
+format: 1
+name: when
+topology: $PWD/topologies/hyperv-two-switch.yaml
+seed: 1
+run-for: 10 s
+steps:
+  - {at: 1100 ms, name: pulled, pull: hv1-1}
+  - {when: first path-failed of hv1 + 100 ms, name: follows, lose: {part: hv2-2, rate: 1 %}}
+  - {when: first path-failed of hv2, name: never, freeze: switch-2}
+YAML
+expect 0 "$ISCSILAB" live topologies/hyperv-two-switch.yaml --scenario "$work/when.yaml" \
+    --set 'hosts.*.path.hold=200 ms' --for 1500ms
+[ "$(awk '$3 == "step" {$2 = ""; print}' "$work/out")" = "1.100  step pull: hv1-1
+1.300  step 'follows': its event happened; it comes at 1.400 s
+1.400  step lose: {part: hv2-2, rate: 1 %}" ] || fail "not the steps of the scenario: $(cat "$work/out")"
+checks=$((checks + 1))
+
 "$ISCSILAB" live "$topology" --attach "kvm1.iscsi1=qemu:$work/nic" --ctl "$work/ctl" \
     >"$work/live" 2>&1 </dev/null &
 live_pid=$!
