@@ -508,8 +508,10 @@ static int64_t ping_deadline_ns(const struct conn *conn)
 {
     const struct array_profile *profile = &conn->target->profile;
 
-    if (profile->nop_interval_ns == 0 || conn->session->key.is_discovery)
+    if (profile->nop_interval_ns == 0)
         return TIME_NEVER;
+    if (conn->session->key.is_discovery) /* no NOP-In has a place there (4.3): silence is enough */
+        return time_after(conn->heard_ns, profile->nop_interval_ns + profile->nop_timeout_ns);
     if (conn->ping_sent_ns == TIME_NEVER)
         return time_after(conn->heard_ns, profile->nop_interval_ns);
     if (conn->heard_ns > conn->ping_sent_ns) /* any sign of life will do */
@@ -565,10 +567,12 @@ static void wake_full_feature(struct conn *conn, int64_t now_ns)
     commands_go_on(conn->session);
     if (ping_deadline_ns(conn) > now_ns)
         return;
-    if (conn->ping_sent_ns == TIME_NEVER)
+    if (conn->ping_sent_ns == TIME_NEVER && !conn->session->key.is_discovery)
         send_ping(conn, now_ns);
     else
-        conn_drop(conn, CONN_PING_TIMEOUT, "", now_ns);
+        conn_drop(conn, CONN_PING_TIMEOUT,
+                  conn->session->key.is_discovery ? "a discovery session without requests" : "",
+                  now_ns);
 }
 
 static void go_on(struct conn *conn, int64_t now_ns)

@@ -70,6 +70,7 @@ struct socket_net {
     struct inbox inbox;
     ev_prepare prepare;
     ev_idle go_on; /* something is left to do in the next round: no sleep before it */
+    bool has_told; /* a user heard something in this round, and may have timers due now */
     uint64_t starved;
     bool is_starved; /* and it was told */
     int error;
@@ -145,8 +146,10 @@ static void fail(struct socket_stream *s, enum close_reason reason)
     struct stream_user *user = s->is_let_go ? NULL : s->stream.user;
 
     finish(s);
-    if (user)
-        user->ops->on_closed(user, reason);
+    if (!user)
+        return;
+    s->net->has_told = true;
+    user->ops->on_closed(user, reason);
 }
 
 /* Sending. */
@@ -246,16 +249,19 @@ static void settle(struct socket_stream *s)
         ev_timer_again(s->net->config.loop, &s->linger);
     if (s->wants_space && queued_bytes(s) < SOCKET_ROOM_BYTES / 2) {
         s->wants_space = false;
+        s->net->has_told = true;
         s->stream.user->ops->on_space(s->stream.user);
     }
 }
 
-/* Streams that find something more to do meanwhile wait for the next round. */
+/* Streams that find something more to do meanwhile wait for the next round. The pacer has set its
+ * alarm before this: it has to look again when a user was told something. */
 static void end_round(struct socket_net *net)
 {
     struct socket_stream *next = net->dirty;
 
     net->dirty = NULL;
+    net->has_told = false;
     while (next) {
         struct socket_stream *s = next;
 
@@ -266,7 +272,7 @@ static void end_round(struct socket_net *net)
         if (s->is_over && !s->is_dirty)
             free_stream(s);
     }
-    if (net->dirty)
+    if (net->dirty || net->has_told)
         ev_idle_start(net->config.loop, &net->go_on);
     else
         ev_idle_stop(net->config.loop, &net->go_on);

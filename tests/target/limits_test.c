@@ -121,6 +121,23 @@ static void a_session_too_many_is_refused_with_the_reason(void **state)
     node_free(&node);
 }
 
+static void a_discovery_session_that_asks_nothing_ends(void **state)
+{
+    struct node node;
+    (void)state;
+
+    begin(&node, &(struct target_limits){0});
+    struct peer *peer = peer_open(&node, 0);
+
+    peer_login_as(peer, HOST_1, "SessionType=Discovery", "");
+    node_run(&node, SECONDS(45) - 1);
+    expect_nothing(peer); /* no ping either */
+    assert_false(peer->is_over);
+    node_run(&node, 1);
+    expect_over(peer, CONN_PING_TIMEOUT);
+    node_free(&node);
+}
+
 /* ---- data ---- */
 
 /* Asks for 32 MiB, all that the window lets it, and reads nothing. */
@@ -167,12 +184,14 @@ static void who_holds_all_there_is_does_not_stop_small_commands_of_others(void *
 
     ask_for_much(greedy);
     uint32_t first = modest->itt;
+    size_t at_device = device_live_tasks(node.device);
 
     for (int i = 0; i < 16; i++) {
         struct pdu read = read_command(modest, 0, 8);
 
         send_command(modest, &read);
     }
+    assert_int_equal(device_live_tasks(node.device), at_device + 16); /* all at once */
     for (uint32_t i = 0; i < 16; i++)
         expect_data(modest, first + i, 4096, 262144, 262144);
     struct pdu large = read_command(modest, 0, READ_BLOCKS);
@@ -322,6 +341,7 @@ int main(void)
     TEST(one_in_the_middle_of_its_login_may_have_to_make_way_too);
     TEST(no_connection_is_taken_where_all_are_logged_in);
     TEST(a_session_too_many_is_refused_with_the_reason);
+    TEST(a_discovery_session_that_asks_nothing_ends);
     TEST(reads_of_one_who_takes_nothing_wait_for_their_share);
     TEST(who_holds_all_there_is_does_not_stop_small_commands_of_others);
     TEST(a_read_that_waits_for_its_share_can_be_aborted);
