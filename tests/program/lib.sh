@@ -41,7 +41,8 @@ start_serve() {
         for port in $(seq "$first_port" $((first_port + ports - 1))); do
             listens+=(--listen "127.0.0.1:$port")
         done
-        "$ISCSILAB" serve "$@" "${listens[@]}" >"$log" 2>&1 &
+        : >"$log" # what an earlier one said is not to be taken for its word
+        "$ISCSILAB" serve "$@" "${listens[@]}" >>"$log" 2>&1 &
         server=$!
         for _ in $(seq 100); do
             [ "$(grep -c 'listens on' "$log")" -eq "$ports" ] && return 0
