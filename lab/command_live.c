@@ -27,6 +27,7 @@ static const char help[] =
     "  --attach NIC=qemu:PATH   a socket for QEMU's '-netdev stream,server=off,addr.type=unix'\n"
     "  --scenario FILE    its loads and steps, for this topology; its expectations are not judged\n"
     "  --set KEY=VALUE    another setting: switches.switch-2.mtu=1500\n"
+    "  --db FILE          records it in a result file, as 'run' does; written at the end\n"
     "  --pcap DIR         a capture, for Wireshark\n"
     "  --pcap-of PARTS    captures these only: hv1.iscsi1,switch-1.24\n"
     "  --pcap-rotate SIZE a new file each time one holds so much: 100MiB\n"
@@ -42,6 +43,7 @@ struct plan {
     const char *scenario;
     const char *pcap;
     const char *control;
+    const char *db;
     int64_t for_ns;
     struct capture_plan capture;
     const char **overrides; /* owned array */
@@ -61,12 +63,17 @@ static int usage(const char *problem, const char *value)
 
 static int parse_options(struct plan *plan, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"attach", required_argument, NULL, 'a'},  {"scenario", required_argument, NULL, 'n'},
-        {"set", required_argument, NULL, 'e'},     {"pcap", required_argument, NULL, 'p'},
-        {"pcap-of", required_argument, NULL, 'o'}, {"pcap-rotate", required_argument, NULL, 'r'},
-        {"ctl", required_argument, NULL, 'c'},     {"for", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"attach", required_argument, NULL, 'a'},
+                                            {"scenario", required_argument, NULL, 'n'},
+                                            {"set", required_argument, NULL, 'e'},
+                                            {"pcap", required_argument, NULL, 'p'},
+                                            {"pcap-of", required_argument, NULL, 'o'},
+                                            {"pcap-rotate", required_argument, NULL, 'r'},
+                                            {"ctl", required_argument, NULL, 'c'},
+                                            {"for", required_argument, NULL, 'f'},
+                                            {"db", required_argument, NULL, 'd'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -99,6 +106,9 @@ static int parse_options(struct plan *plan, int argc, char **argv)
             break;
         case 'c':
             plan->control = optarg;
+            break;
+        case 'd':
+            plan->db = optarg;
             break;
         case 'f':
             if (quantity_parse(optarg, QUANTITY_SPAN, &plan->for_ns) != QUANTITY_FINE ||
@@ -234,6 +244,9 @@ static int run(const struct plan *plan)
                                            .pcap_path = plan->pcap ? path : NULL,
                                            .capture = &plan->capture,
                                            .control_path = plan->control,
+                                           .db_path = plan->db,
+                                           .files = &plan->set->files,
+                                           .has_scenario = plan->scenario,
                                            .for_ns = plan->for_ns,
                                            .has_prompt = isatty(STDIN_FILENO)});
 }

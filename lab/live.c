@@ -5,9 +5,11 @@
 #include "lab/format.h"
 #include "lab/line_server.h"
 #include "lab/line_words.h"
+#include "lab/live_record.h"
 #include "lab/live_steps.h"
 #include "lab/live_trace.h"
 #include "lab/run_one.h"
+#include "lab/show.h"
 #include "lab/world.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
@@ -41,7 +43,8 @@ struct live {
     struct capture_run *capture;
     struct pacer *pacer;
     struct live_steps *steps;
-    struct outside **outsides; /* owned array */
+    struct live_record *record; /* NULL: nothing is recorded */
+    struct outside **outsides;  /* owned array */
     struct line_server *server;
     struct line_prompt *prompt;
     struct timer end_timer;
@@ -188,6 +191,8 @@ static void begin_end(struct live *live)
     }
     live->is_ending = true;
     live->trace.waiting = NULL; /* a path that is logged out has not failed */
+    if (live->record)
+        live_record_end(live->record, live->world);
     world_stop(live->world);
     live->give_up_ns = now_ns + LOGOUT_NS;
     clock_arm(&live->queue.clock, &live->check_timer, now_ns + MS(1));
@@ -301,10 +306,38 @@ static bool open_ports(struct live *live)
     return true;
 }
 
+static bool open_record(struct live *live)
+{
+    const struct live_options *options = live->options;
+    struct error err = {0};
+
+    if (!options->db_path)
+        return true;
+    live->record =
+        live_record_open(&(struct live_record_options){.path = options->db_path,
+                                                       .scenario = options->scenario,
+                                                       .has_scenario = options->has_scenario,
+                                                       .files = options->files,
+                                                       .names = &live->names,
+                                                       .pool = live->pool,
+                                                       .clock = &live->queue.clock,
+                                                       .for_ns = options->for_ns},
+                         &err);
+    if (!live->record) {
+        print_error(&err);
+        return false;
+    }
+    live->trace.record = live_record_trace(live->record);
+    live_steps_record(live->steps, live->record);
+    return true;
+}
+
 static bool open_all(struct live *live)
 {
     struct error err = {0};
 
+    if (!open_record(live))
+        return false;
     if (live->options->pcap_path) {
         live->capture =
             capture_run_begin(live->options->capture, live->topology, world_fabric(live->world),
@@ -383,6 +416,7 @@ static bool live_fini(struct live *live)
     live->trace.waiting = NULL;
     live_steps_free(live->steps);
     world_free(live->world);
+    live_record_free(live->record);
     pacer_free(live->pacer);
     world_names_fini(&live->names);
     event_queue_fini(&live->queue);
@@ -422,6 +456,8 @@ static void run(struct live *live)
         ev_signal_start(live->loop, &watchers[i]);
     }
     world_start(live->world);
+    if (live->record)
+        live_record_begin(live->record);
     live->trace.waiting = live_steps_play(live->steps, live->options->scenario);
     if (live->options->for_ns > 0)
         clock_arm(&live->queue.clock, &live->end_timer, live->options->for_ns);
@@ -431,6 +467,26 @@ static void run(struct live *live)
     pacer_run(live->pacer);
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
         ev_signal_stop(live->loop, &watchers[i]);
+}
+
+/* False: it is not in the file. */
+static bool write_record(struct live *live, int exit_code)
+{
+    const char *path = live->options->db_path;
+    struct error err = {0};
+    int64_t run_id;
+
+    if (!live->record)
+        return true;
+    live_record_end(live->record, live->world);
+    if (live_record_write(live->record, live->queue.fired, exit_code, &run_id, &err) != OK) {
+        print_error(&err);
+        return false;
+    }
+    show_run(live_record_results(live->record), run_id, show_has_colour(stdout), stdout);
+    printf("\n  run %lld in %s; plot it with: iscsilab report --db %s --run %lld\n",
+           (long long)run_id, path, path, (long long)run_id);
+    return true;
 }
 
 int live_run(const struct live_options *options)
@@ -446,6 +502,8 @@ int live_run(const struct live_options *options)
         print_drops(&live, stdout);
         print_pacing(&live, stdout);
         exit_code = live.trace.broken > 0 ? EXIT_BROKEN : EXIT_MET;
+        if (!write_record(&live, exit_code))
+            exit_code = EXIT_MACHINE;
     }
     if (!live_fini(&live))
         exit_code = EXIT_MACHINE;

@@ -21,9 +21,12 @@ struct live_options {
     size_t attachment_count;
     const char *pcap_path; /* NULL: no capture */
     const struct capture_plan *capture;
-    const char *control_path; /* NULL: no control socket */
-    int64_t for_ns;           /* ends after so long; 0: when told to */
-    bool has_prompt;          /* standard input is a person */
+    const char *control_path;     /* NULL: no control socket */
+    const char *db_path;          /* the result file; NULL: nothing is recorded */
+    const struct file_set *files; /* the texts that 'scenario' was made from */
+    bool has_scenario;            /* it was named: else it is the topology by itself */
+    int64_t for_ns;               /* ends after so long; 0: when told to */
+    bool has_prompt;              /* standard input is a person */
 };
 
 /* Runs until a signal, 'quit' or the end of its time. Returns the exit code. */

@@ -25,6 +25,7 @@ struct entry {
     bool is_typed;
     struct fault_layer *layer; /* NULL: not begun, or over */
     uint64_t number;           /* of the layers begun so far: what 'undo' calls it */
+    uint32_t fault_id;         /* in the record */
     int64_t begun_at_ns;
     struct timer begin_timer;
     struct timer end_timer; /* 'for:' */
@@ -39,6 +40,8 @@ struct live_steps {
     struct faults *faults;
     struct entry *first; /* owned; in the order in which they were armed or typed */
     uint64_t layers_begun;
+    uint64_t lines_typed;
+    struct live_record *record;      /* borrowed; NULL: nothing is recorded */
     const struct scenario *scenario; /* that is played; borrowed */
     struct event_steps_user event_user;
     struct event_steps *waiting; /* owned; NULL: no step waits for an event */
@@ -94,15 +97,24 @@ static struct entry *entry_of(struct live_steps *steps, const struct fault_layer
     return entry;
 }
 
+static void note_repair(struct entry *entry, const struct step *by)
+{
+    if (entry->steps->record)
+        live_record_repair(entry->steps->record, entry->fault_id, by);
+}
+
 /* The entry is gone afterwards if nothing of it lasts. */
 static void begin(struct entry *entry)
 {
     struct live_steps *steps = entry->steps;
 
     entry->begun_at_ns = clock_now_ns(steps->clock);
+    if (steps->record)
+        entry->fault_id = live_record_fault(steps->record, entry->step);
     entry->layer = faults_begin(steps->faults, entry->step);
     tell(steps, entry->step, false);
-    if (!entry->layer) {
+    if (!entry->layer) { /* over in a moment */
+        note_repair(entry, entry->step);
         entry_free(entry);
         return;
     }
@@ -112,9 +124,11 @@ static void begin(struct entry *entry)
                   time_after(entry->begun_at_ns, entry->step->for_ns));
 }
 
-static void end(struct entry *entry)
+/* 'by': the step that undoes it; its own, where 'for:' or 'undo' did. */
+static void end(struct entry *entry, const struct step *by)
 {
     faults_end(entry->steps->faults, entry->layer);
+    note_repair(entry, by);
     tell(entry->steps, entry->step, true);
     entry_free(entry);
 }
@@ -126,7 +140,7 @@ static bool undo(struct live_steps *steps, const struct step *step)
 
     if (!layer)
         return false;
-    end(entry_of(steps, layer));
+    end(entry_of(steps, layer), step);
     return true;
 }
 
@@ -159,7 +173,9 @@ static void on_begin(struct timer *timer)
 
 static void on_end(struct timer *timer)
 {
-    end(CONTAINER_OF(timer, struct entry, end_timer));
+    struct entry *entry = CONTAINER_OF(timer, struct entry, end_timer);
+
+    end(entry, entry->step);
 }
 
 static void arm_step(struct live_steps *steps, const struct step *step, int64_t at_ns)
@@ -249,6 +265,9 @@ int live_steps_type(struct live_steps *steps, const char *line, FILE *answer)
         entry_free(entry);
         return EXIT_FILE;
     }
+    if (strcmp(entry->typed.name, STEP_TYPED_NAME) == 0) /* it has no name of its own */
+        snprintf(entry->typed.name, sizeof(entry->typed.name), STEP_TYPED_NAME "-%" PRIu64,
+                 ++steps->lines_typed);
     entry->is_typed = true;
     entry->step = &entry->typed;
     return do_typed(entry, answer);
@@ -285,7 +304,7 @@ int live_steps_undo(struct live_steps *steps, const char *which, FILE *answer)
 
     if (strcmp(which, "all") == 0) {
         for (; entry; entry = newest_layer(steps->first))
-            end(entry);
+            end(entry, entry->step);
         return EXIT_MET;
     }
     if (which[0] != '\0') {
@@ -304,7 +323,7 @@ int live_steps_undo(struct live_steps *steps, const char *which, FILE *answer)
         fprintf(answer, "error: there is nothing to undo\n  = help: %s\n", help);
         return EXIT_NOT_MET;
     }
-    end(entry);
+    end(entry, entry->step);
     return EXIT_MET;
 }
 
@@ -331,6 +350,11 @@ struct live_steps *live_steps_new(const struct topology *topology, struct faults
     *steps =
         (struct live_steps){.topology = topology, .clock = clock, .user = user, .faults = faults};
     return steps;
+}
+
+void live_steps_record(struct live_steps *steps, struct live_record *record)
+{
+    steps->record = record;
 }
 
 void live_steps_free(struct live_steps *steps)

@@ -9,6 +9,7 @@
 
 #include "lab/event_steps.h"
 #include "lab/fault.h"
+#include "lab/live_record.h"
 
 #include <stdio.h>
 
@@ -22,6 +23,8 @@ struct live_steps_user {
 /* Takes over 'faults'; the rest is borrowed. */
 struct live_steps *live_steps_new(const struct topology *topology, struct faults *faults,
                                   struct clock *clock, struct live_steps_user *user);
+/* Whom to tell of what breaks and what is whole again (borrowed); before the first step. */
+void live_steps_record(struct live_steps *steps, struct live_record *record);
 /* Before the world of the faults. */
 void live_steps_free(struct live_steps *steps);
 

@@ -1,4 +1,4 @@
-/* What happens in a running world, told line by line instead of being recorded.
+/* What happens in a running world, told line by line; and recorded as well, where that is wanted.
  */
 #pragma once
 
@@ -19,6 +19,7 @@ struct live_trace {
     const struct san_names *names; /* borrowed */
     struct live_trace_user *user;  /* borrowed */
     struct event_steps *waiting;   /* borrowed; NULL: no step waits for an event */
+    struct trace *record;          /* hears the same, but for PDUs; borrowed; NULL: nobody does */
     uint64_t broken;               /* rules */
 };
 

@@ -138,7 +138,7 @@ static void done(struct recorder *r, int64_t at_ns, const struct trace_io *t)
     open_ios_remove(r->ios, io);
     r->ios_done++;
     /* When the run is over, its hosts end what is still open as errors: no path is to blame. */
-    if (t->is_error && !r->is_finished)
+    if (t->is_error && !r->is_finished && r->options.healthy)
         check_liveness(r, at_ns, t);
 }
 

@@ -30,7 +30,7 @@ struct recorder_options {
     struct rows *rows;
     struct judge_source *source;
     struct recorder_listener *listener; /* NULL: nobody */
-    const struct healthy *healthy;      /* rule L1 */
+    const struct healthy *healthy;      /* rule L1; NULL: it is not watched */
     struct pool *pool;
     int64_t pause_threshold_ns;
     int64_t latency_window_ns;

@@ -3,6 +3,7 @@
 
 #include "lab/healthy.h"
 #include "lab/recorder.h"
+#include "lab/run_rows.h"
 #include "lab/timeline.h"
 #include "lab/world.h"
 #include "lab/world_array.h"
@@ -12,18 +13,10 @@
 #include "sim/core/time.h"
 #include "sim/engine/event_queue.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
-#define SLICES             400          /* of a run, between looks at progress and limits */
-#define PAUSE_THRESHOLD_NS MS(100)      /* shorter pauses are no rows */
-#define WINDOWS_WANTED     300          /* points in a plot */
-#define SETTLE_MOST_NS     SECONDS(400) /* patience, logouts, dead sessions, TIME-WAIT */
+#define SLICES         400          /* of a run, between looks at progress and limits */
+#define SETTLE_MOST_NS SECONDS(400) /* patience, logouts, dead sessions, TIME-WAIT */
 
 /* Everything of one run. */
 struct run {
@@ -44,14 +37,6 @@ struct run {
     int64_t wall_start_ns;
     bool is_cut_short; /* a limit was reached */
 };
-
-static int64_t wall_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return SECONDS(now.tv_sec) + now.tv_nsec;
-}
 
 /* What the judge and the capture want of us. */
 
@@ -114,18 +99,6 @@ static void wake_recorder(struct timer *timer)
     clock_arm(&run->queue.clock, timer, recorder_deadline_ns(run->recorder));
 }
 
-/* A round span that cuts the run into about WINDOWS_WANTED windows. */
-static int64_t window_ns(int64_t run_for_ns)
-{
-    static const int64_t steps[] = {1, 2, 5};
-    int64_t power = MS(1);
-
-    for (;; power *= 10)
-        for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-            if (power * steps[i] * WINDOWS_WANTED >= run_for_ns)
-                return power * steps[i];
-}
-
 /* Life. */
 
 static void print_error(const struct error *err)
@@ -169,7 +142,7 @@ static void run_init(struct run *run, const struct run_one_options *options,
                         .stream = stream,
                         .source = {frames_dropped, path_count},
                         .listener = {on_text},
-                        .wall_start_ns = wall_ns()};
+                        .wall_start_ns = run_wall_ns()};
     event_queue_init(&run->queue);
     run->pool = pool_new();
     world_names_init(&run->names, scenario->topology);
@@ -183,7 +156,7 @@ static void run_init(struct run *run, const struct run_one_options *options,
                                    .healthy = run->healthy,
                                    .pool = run->pool,
                                    .pause_threshold_ns = PAUSE_THRESHOLD_NS,
-                                   .latency_window_ns = window_ns(scenario->run_for_ns)});
+                                   .latency_window_ns = run_window_ns(scenario->run_for_ns)});
     run->world = world_new(&(struct world_options){.scenario = scenario,
                                                    .names = &run->names,
                                                    .queue = &run->queue,
@@ -224,7 +197,7 @@ static bool is_over_limit(const struct run *run)
     const struct scenario *s = run->scenario;
 
     return (s->event_limit && run->queue.fired >= s->event_limit) ||
-           (s->wall_limit_ns && wall_ns() - run->wall_start_ns >= s->wall_limit_ns);
+           (s->wall_limit_ns && run_wall_ns() - run->wall_start_ns >= s->wall_limit_ns);
 }
 
 static uint64_t events_left(const struct run *run)
@@ -248,8 +221,8 @@ static bool simulate(struct run *run)
                         events_left(run));
         if (is_over_limit(run))
             return false;
-        if (wall_ns() - shown_ns > MS(50)) {
-            shown_ns = wall_ns();
+        if (run_wall_ns() - shown_ns > MS(50)) {
+            shown_ns = run_wall_ns();
             if (!row_stream_progress(run->stream, run->queue.clock.now_ns))
                 return false;
         }
@@ -269,31 +242,6 @@ static void settle(struct run *run)
     world_check_sessions(run->world);
 }
 
-struct counter_rows {
-    struct counter_sink sink;
-    struct rows *rows;
-};
-
-static void put_counter(struct counter_sink *sink, const char *part, const char *name,
-                        uint64_t value)
-{
-    struct counter_rows *counters = CONTAINER_OF(sink, struct counter_rows, sink);
-
-    rows_put(counters->rows, TABLE_COUNTER,
-             (struct value[]){V_TEXT(part), V_TEXT(name), V_INT((int64_t)value)});
-}
-
-static void put_sources(struct run *run)
-{
-    static const char *const kinds[] = {"scenario", "topology", "profile"};
-    const struct file_set *files = run->options->files;
-
-    for (size_t i = 0; i < files->file_count; i++)
-        rows_put(&run->stream->rows, TABLE_SOURCE,
-                 (struct value[]){V_TEXT(kinds[i < 2 ? i : 2]), V_TEXT(files->files[i]->name),
-                                  V_TEXT(files->files[i]->text)});
-}
-
 static const char *verdict_word(int exit_code)
 {
     switch (exit_code) {
@@ -308,40 +256,9 @@ static const char *verdict_word(int exit_code)
     }
 }
 
-static void put_run(struct run *run, uint64_t digest, uint64_t events, int64_t simulated_ns,
-                    int exit_code)
-{
-    const struct scenario *s = run->scenario;
-    struct rusage usage;
-    struct timespec now;
-    struct tm utc;
-    char started[32];
-    char seed[24];
-    char digest_text[24];
-
-    getrusage(RUSAGE_SELF, &usage);
-    clock_gettime(CLOCK_REALTIME, &now);
-    now.tv_sec -= (time_t)((wall_ns() - run->wall_start_ns) / SECONDS(1));
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &utc);
-    snprintf(seed, sizeof(seed), "%" PRIu64, s->seed);
-    snprintf(digest_text, sizeof(digest_text), "%016" PRIx64, digest);
-    int64_t cpu_ns = SECONDS(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                     US(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-    rows_put(&run->stream->rows, TABLE_RUN,
-             (struct value[]){V_TEXT(s->name), V_TEXT(s->variant), V_TEXT(s->topology->name),
-                              V_TEXT(seed), V_TEXT(s->overrides), V_TEXT(ISCSILAB_VERSION),
-                              V_TEXT(started), V_INT(wall_ns() - run->wall_start_ns),
-                              V_INT(simulated_ns), V_INT((int64_t)events), V_TEXT(digest_text),
-                              V_TEXT(verdict_word(exit_code)), V_INT(exit_code), V_INT(cpu_ns),
-                              V_INT((int64_t)usage.ru_maxrss * 1024), V_INT(PAUSE_THRESHOLD_NS),
-                              V_INT(window_ns(s->run_for_ns))});
-}
-
 int run_one(const struct run_one_options *options, struct row_stream *stream)
 {
     struct run run;
-    struct counter_rows counters = {{put_counter}, &stream->rows};
 
     run_init(&run, options, stream);
     if (!open_capture(&run)) {
@@ -355,7 +272,7 @@ int run_one(const struct run_one_options *options, struct row_stream *stream)
     uint64_t digest =
         hash_mix(recorder_digest(run.recorder), fabric_digest(world_fabric(run.world)));
     world_check_frames(run.world);
-    world_count(run.world, &counters.sink);
+    run_put_counters(&stream->rows, run.world);
     bool are_met = recorder_finish(run.recorder, simulated_ns);
     if (!run.is_cut_short)
         settle(&run);
@@ -367,8 +284,18 @@ int run_one(const struct run_one_options *options, struct row_stream *stream)
                     : run.is_cut_short                  ? EXIT_NO_VERDICT
                     : are_met                           ? EXIT_MET
                                                         : EXIT_NOT_MET;
-    put_sources(&run);
-    put_run(&run, digest, events, simulated_ns, exit_code);
+    run_put_sources(&stream->rows, options->files);
+    run_put_run(&stream->rows,
+                &(struct run_facts){.scenario = run.scenario,
+                                    .name = run.scenario->name,
+                                    .variant = run.scenario->variant,
+                                    .verdict = verdict_word(exit_code),
+                                    .wall_ns = run_wall_ns() - run.wall_start_ns,
+                                    .simulated_ns = simulated_ns,
+                                    .latency_window_ns = run_window_ns(run.scenario->run_for_ns),
+                                    .events = events,
+                                    .digest = digest,
+                                    .exit_code = exit_code});
     run_fini(&run);
     return is_captured ? exit_code : EXIT_MACHINE;
 }

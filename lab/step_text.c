@@ -38,7 +38,7 @@ bool step_read_text(const struct topology *topology, const char *text, struct fi
         schema_read(&step_record, document->root, &file, errors);
         if (refuse_times(&file, errors))
             scenario_read_verb(topology, document->root, &file, &step, errors);
-        snprintf(step.name, sizeof(step.name), "%s", file.name[0] ? file.name : "typed");
+        snprintf(step.name, sizeof(step.name), "%s", file.name[0] ? file.name : STEP_TYPED_NAME);
         step.for_ns = file.for_ns;
         step.pos = node_pos(document->root);
         if (step.for_ns > 0 && step.is_undo)

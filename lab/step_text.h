@@ -14,6 +14,8 @@
 
 #include <stdbool.h>
 
+#define STEP_TYPED_NAME "typed" /* of a step that was given none */
+
 /* Reads 'text' against 'topology'. 'files' keeps the text, for the excerpts of 'errors'. False:
  * told. True: the caller ends '*ret_step' with step_fini(). */
 bool step_read_text(const struct topology *topology, const char *text, struct file_set *files,

@@ -23,13 +23,19 @@ expect 7 "$ISCSILAB" ctl "$work/ctl" help
 echo "no socket" >"$work/file"
 expect 7 "$ISCSILAB" live "$topology" --ctl "$work/file" --for 1s
 says "$work/file" "no socket"
+# A file that is no result file is refused before anything runs, and is left as it was.
+expect 7 "$ISCSILAB" live "$topology" --db "$work/file" --for 1s
+says "$work/err" "no result file of iscsilab"
+says "$work/file" "no socket"
+expect 7 "$ISCSILAB" live "$topology" --db "" --for 1s
 
 # Ends by itself; hosts log in and out in real time meanwhile.
 expect 0 "$ISCSILAB" live "$topology" --for 300ms
 says "$work/out" "pacing:"
 
 # A step waits for its event: the path fails 200 ms (LinkDownTime) after the cable is out, and the step
-# comes 100 ms later. Hosts that log out at the end are no event: nothing happens to them then.
+# comes 100 ms later. Hosts that log out at the end are no event: nothing happens to them then. It is
+# recorded as a run is: faults, signs, paths and I/O; but not the end, and nothing is judged.
 cat >"$work/when.yaml" <<YAML
 kind: scenario
 format: 1
@@ -37,19 +43,40 @@ name: when
 topology: $PWD/topologies/hyperv-two-switch.yaml
 seed: 1
 run-for: 10 s
+load:
+  vm: {hosts: hv1, disk: san1.vmstore, reads: 70 %, size: 4 KiB, pattern: random, area: 1 MiB, in-flight: 4, start: 1 s}
 steps:
   - {at: 1100 ms, name: pulled, pull: hv1-1}
   - {when: first path-failed of hv1 + 100 ms, name: follows, lose: {part: hv2-2, rate: 1 %}}
   - {when: first path-failed of hv2, name: never, freeze: switch-2}
+expect:
+  - {name: not judged, measure: io-errors, of: hv1, at-least: 1}
 YAML
 expect 0 "$ISCSILAB" live topologies/hyperv-two-switch.yaml --scenario "$work/when.yaml" \
-    --set 'hosts.*.path.hold=200 ms' --for 1500ms
+    --set 'hosts.*.path.hold=200 ms' --for 1500ms --db "$work/lab.db"
 [ "$(awk '$3 == "step" {$2 = ""; print}' "$work/out")" = "1.100  step pull: hv1-1
 1.300  step 'follows': its event happened; it comes at 1.400 s
 1.400  step lose: {part: hv2-2, rate: 1 %}" ] || fail "not the steps of the scenario: $(cat "$work/out")"
 checks=$((checks + 1))
+says "$work/out" "run 1 in $work/lab.db"
+recorded() { # QUERY EXPECTED
+    [ "$(sql "$work/lab.db" "$1")" = "$2" ] || fail "'$1' is '$(sql "$work/lab.db" "$1")', not '$2'"
+    checks=$((checks + 1))
+}
+recorded "SELECT scenario, variant, verdict, exit_code, simulated_ns FROM run" "when|live|not judged|0|1500000000"
+recorded "SELECT fault_id, step, kind, part, round(at_ns / 1e9, 3), repaired_at_ns IS NULL FROM fault" \
+    "1|pulled|pull|hv1-1|1.1|1
+2|follows|lose|hv2-2|1.4|1"
+recorded "SELECT path_failed_ns / 1000000, io_errors, ios_caught > 0 FROM failover
+          WHERE fault = 'pulled' AND host = 'hv1' AND disk = 'san1.vmstore'" "200|0|1"
+recorded "SELECT count(*) FROM path_event WHERE new_state = 'failed'" 2
+recorded "SELECT count(*) FROM expectation" 0
+recorded "SELECT sum(ios) > 100 FROM latency" 1
+recorded "SELECT value > 0 FROM counter WHERE part = 'switch-1' LIMIT 1" 1
+recorded "SELECT count(*) FROM source WHERE text LIKE '%first path-failed of hv1%'" 1
+expect 0 "$ISCSILAB" report --db "$work/lab.db" --out "$work/plots"
 
-"$ISCSILAB" live "$topology" --attach "kvm1.iscsi1=qemu:$work/nic" --ctl "$work/ctl" \
+"$ISCSILAB" live "$topology" --attach "kvm1.iscsi1=qemu:$work/nic" --ctl "$work/ctl" --db "$work/lab.db" \
     >"$work/live" 2>&1 </dev/null &
 live_pid=$!
 trap 'kill $live_pid 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -218,15 +245,34 @@ wait "$live_pid" || code=$?
     fail "live ended with exit code $code"
 }
 says "$work/live" "lose: {part: kvm2-2, rate: 1 %} undone"
+# What was typed is in the record, with when it was undone, as it happened.
+recorded "SELECT fault_id, kind, part, repaired_at_ns > at_ns FROM fault WHERE run_id = 2" "1|power-off|switch-1|1
+2|lose|kvm2-2|1
+3|change|switches.*.mtu|1
+4|slow|san1|1
+5|pull|kvm2-1|1
+6|lose|kvm2-2|1
+7|reboot|switch-2|0"
+recorded "SELECT count(DISTINCT step), repaired_at_ns = at_ns FROM fault WHERE kind = 'reboot'" "1|1"
 [ ! -e "$work/nic" ] || fail "the guest's socket is still there"
 
 for signal in TERM HUP; do
-    "$ISCSILAB" live "$topology" --ctl "$work/ctl" --pcap "$work/pcap" >"$work/live" 2>&1 </dev/null &
+    "$ISCSILAB" live "$topology" --ctl "$work/ctl" --pcap "$work/pcap" --db "$work/lab.db" >"$work/live" 2>&1 </dev/null &
     live_pid=$!
     for _ in $(seq 100); do grep -q 'kvm2.iscsi2.*active' "$work/live" && break || sleep 0.05; done
     ends_at_once "$work/live" kill -"$signal" "$live_pid"
     [ ! -e "$work/ctl" ] || fail "the control socket is still there"
     [ -s "$work/pcap/linux-two-switch.pcapng" ] || fail "no capture after SIG$signal"
+    says "$work/live" "in $work/lab.db"
     rm -r "$work/pcap"
 done
+recorded "SELECT group_concat(verdict) FROM run WHERE scenario = 'live'" "not judged,not judged,not judged"
+# One that is killed leaves nothing, and the file is as good as before.
+"$ISCSILAB" live "$topology" --ctl "$work/ctl" --db "$work/lab.db" >"$work/live" 2>&1 </dev/null &
+live_pid=$!
+for _ in $(seq 100); do grep -q 'kvm2.iscsi2.*active' "$work/live" && break || sleep 0.05; done
+kill -KILL "$live_pid"
+wait "$live_pid" 2>/dev/null || true
+recorded "SELECT count(*) FROM run" 4
+recorded "PRAGMA integrity_check" ok
 done_with live
