@@ -45,6 +45,8 @@ static const char help[] =
     "session\n"
     "                       has one at a time, or some small ones\n"
     "  --login-time TIME    a login may take so long (15 s, or as the array's profile says)\n"
+    "  --busy-poll TIME     waits so long awake for the next command of who was just answered\n"
+    "                       (50us if all disks are in memory, else 0us: sleeps at once)\n"
     "\n"
     "SIGTERM and SIGINT end it, SIGUSR1 prints statistics, SIGHUP has the secrets read again.\n";
 
@@ -68,6 +70,7 @@ struct options {
     const char *state;
     const char *control;
     struct serve_limits limits;
+    int64_t busy_poll_ns; /* less than 0: not said */
 };
 
 static int usage(const char *problem, const char *value)
@@ -157,6 +160,7 @@ static int parse_options(struct options *o, int argc, char **argv)
                                           {"most-connections", required_argument, NULL, '2'},
                                           {"most-data", required_argument, NULL, '3'},
                                           {"login-time", required_argument, NULL, '4'},
+                                          {"busy-poll", required_argument, NULL, 'b'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -211,6 +215,11 @@ static int parse_options(struct options *o, int argc, char **argv)
         case '4':
             if (parse_limit(&o->limits, option, optarg) != 0)
                 return EXIT_USAGE;
+            break;
+        case 'b':
+            if (quantity_parse(optarg, QUANTITY_SPAN, &o->busy_poll_ns) != QUANTITY_FINE ||
+                o->busy_poll_ns < 0 || o->busy_poll_ns > SERVE_MOST_BUSY_POLL_NS)
+                return usage("--busy-poll wants a time from 0us to 1ms, not", optarg);
             break;
         case 'h':
             fputs(help, stdout);
@@ -379,6 +388,7 @@ static int serve(const struct options *o, const struct serve_config *config)
     whole.state_folder = o->state;
     whole.control_path = o->control;
     whole.limits = o->limits;
+    whole.busy_poll_ns = o->busy_poll_ns;
     whole.log = stdout;
     struct serve *server = serve_new(&whole, &err);
 
@@ -434,7 +444,7 @@ static int serve_disks(const struct options *o)
 
 int serve_command(int argc, char **argv)
 {
-    struct options o = {0};
+    struct options o = {.busy_poll_ns = -1};
     int code = parse_options(&o, argc, argv);
 
     if (code != 0)

@@ -180,6 +180,18 @@ static uint32_t lesser(uint64_t a, uint64_t b)
 
 /* Connections need file descriptors: as many of them as the system lets us have, less what else is
  * open. Without a limit of its own, the number of connections leaves room at the door. */
+/* Nothing but sockets may be waited for awake: neither the threads of files nor service times. */
+static int64_t busy_poll_ns(const struct serve *serve)
+{
+    bool is_in_memory = !serve->config.is_mediated;
+
+    for (uint32_t lun = 0; serve->config.paths && lun < serve->array->disk_count; lun++)
+        is_in_memory = is_in_memory && !serve->config.paths[lun];
+    if (serve->config.busy_poll_ns >= 0)
+        return serve->config.busy_poll_ns;
+    return is_in_memory ? SERVE_BUSY_POLL_NS : 0;
+}
+
 static void choose_limits(struct serve *serve)
 {
     const struct serve_limits *asked = &serve->config.limits;
@@ -483,8 +495,11 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
         serve_free(serve);
         return NULL;
     }
-    serve->net = socket_net_new(&(struct socket_net_config){
-        .loop = serve->loop, .pacer = serve->pacer, .pool = serve->pool, .user = &serve->net_user});
+    serve->net = socket_net_new(&(struct socket_net_config){.loop = serve->loop,
+                                                            .pacer = serve->pacer,
+                                                            .pool = serve->pool,
+                                                            .user = &serve->net_user,
+                                                            .busy_poll_ns = busy_poll_ns(serve)});
     choose_limits(serve);
     serve->disks = mem_array(serve->array->disk_count, sizeof(*serve->disks));
     add_device(serve);

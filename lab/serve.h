@@ -39,8 +39,10 @@ struct serve_limits {
     uint64_t moving_bytes;
     int64_t login_time_ns; /* 0: as the array's profile says */
 };
-#define SERVE_MOST_CONNECTIONS 60000u
-#define SERVE_MOST_SESSIONS    60000u
+#define SERVE_MOST_CONNECTIONS  60000u
+#define SERVE_MOST_SESSIONS     60000u
+#define SERVE_BUSY_POLL_NS      50000 /* a peer on this machine has asked again by then */
+#define SERVE_MOST_BUSY_POLL_NS 1000000
 
 /* All borrowed for the life of the server. */
 struct serve_config {
@@ -57,6 +59,9 @@ struct serve_config {
     const char *control_path;      /* where faults are taken as they are typed; NULL: nowhere */
     struct serve_secrets *secrets; /* read once, and again at SIGHUP; NULL: the topology's */
     struct serve_limits limits;
+    /* So long the server waits awake for the next command of who was just answered (busy_poll.h);
+     * less than 0: SERVE_BUSY_POLL_NS where all disks answer at once, as those in memory do. */
+    int64_t busy_poll_ns;
     FILE *log;
 };
 

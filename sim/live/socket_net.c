@@ -5,6 +5,7 @@
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
 #include "sim/core/tcp_options.h"
+#include "sim/live/busy_poll.h"
 #include "sim/live/inbox.h"
 #include "sim/live/pacer.h"
 
@@ -13,6 +14,7 @@
 #include <ev.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,6 +27,7 @@
 #define PIECES_AT_ONCE 256            /* of one writev() */
 #define ACCEPT_AT_ONCE 64
 #define BACKLOG        1024
+#define MOST_ANSWERED  4u /* that are waited for awake */
 #define STARVED_WAIT_S 0.1
 
 struct listener {
@@ -71,6 +74,9 @@ struct socket_net {
     ev_prepare prepare;
     ev_idle go_on; /* something is left to do in the next round: no sleep before it */
     bool has_told; /* a user heard something in this round, and may have timers due now */
+    struct busy_poll busy_poll;
+    struct socket_stream *answered[MOST_ANSWERED]; /* since the last sleep */
+    unsigned answered_count;                       /* more than fit: nobody is waited for awake */
     uint64_t starved;
     bool is_starved; /* and it was told */
     int error;
@@ -111,11 +117,39 @@ static void finish(struct socket_stream *s)
     mark_dirty(s);
 }
 
+static void note_answered(struct socket_stream *s)
+{
+    struct socket_net *net = s->net;
+
+    for (unsigned i = 0; i < net->answered_count && i < MOST_ANSWERED; i++)
+        if (net->answered[i] == s)
+            return;
+    if (net->answered_count < MOST_ANSWERED)
+        net->answered[net->answered_count] = s;
+    if (net->answered_count <= MOST_ANSWERED)
+        net->answered_count++;
+}
+
+static void forget_answered(struct socket_stream *s)
+{
+    struct socket_net *net = s->net;
+    unsigned count = net->answered_count < MOST_ANSWERED ? net->answered_count : MOST_ANSWERED;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (net->answered[i] == s) {
+            net->answered[i] = net->answered[count - 1];
+            net->answered_count = count - 1;
+            return;
+        }
+    }
+}
+
 static void free_stream(struct socket_stream *s)
 {
     struct socket_net *net = s->net;
 
     stop(s);
+    forget_answered(s);
     buf_queue_clear(&s->out);
     if (s->previous)
         s->previous->next = s->next;
@@ -229,6 +263,8 @@ static bool send_queued(struct socket_stream *s)
         return false;
     }
     set_blocked(s, false);
+    if (total > 0)
+        note_answered(s);
     return true;
 }
 
@@ -272,10 +308,36 @@ static void end_round(struct socket_net *net)
         if (s->is_over && !s->is_dirty)
             free_stream(s);
     }
-    if (net->dirty || net->has_told)
-        ev_idle_start(net->config.loop, &net->go_on);
-    else
-        ev_idle_stop(net->config.loop, &net->go_on);
+}
+
+/* Who was answered a moment ago may ask again in one, and is read without a round of the loop. */
+static void wait_awake(struct socket_net *net)
+{
+    struct pollfd descriptors[MOST_ANSWERED];
+    struct socket_stream *streams[MOST_ANSWERED];
+    unsigned count = 0;
+
+    for (unsigned i = 0; net->answered_count <= MOST_ANSWERED && i < net->answered_count; i++) {
+        if (ev_is_active(&net->answered[i]->reader)) {
+            streams[count] = net->answered[i];
+            descriptors[count++] = (struct pollfd){.fd = net->answered[i]->fd, .events = POLLIN};
+        }
+    }
+    net->answered_count = 0;
+    if (!busy_poll_wait(&net->busy_poll, descriptors, count))
+        return;
+    for (unsigned i = 0; i < count; i++)
+        if (descriptors[i].revents)
+            ev_invoke(net->config.loop, &streams[i]->reader, EV_READ);
+    if (net->config.pacer)
+        pacer_catch_up(net->config.pacer);
+    end_round(net);
+    net->has_told = true;
+}
+
+static bool is_more_to_do(const struct socket_net *net)
+{
+    return net->dirty || net->has_told;
 }
 
 static void before_next_round(struct ev_loop *loop, ev_idle *watcher, int events)
@@ -286,7 +348,15 @@ static void before_next_round(struct ev_loop *loop, ev_idle *watcher, int events
 static void before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     (void)loop, (void)events;
-    end_round(watcher->data);
+    struct socket_net *net = watcher->data;
+
+    end_round(net);
+    if (!is_more_to_do(net))
+        wait_awake(net);
+    if (is_more_to_do(net))
+        ev_idle_start(net->config.loop, &net->go_on);
+    else
+        ev_idle_stop(net->config.loop, &net->go_on);
 }
 
 /* Receiving. */
@@ -696,6 +766,7 @@ struct socket_net *socket_net_new(const struct socket_net_config *config)
     *net = (struct socket_net){.interface = {&ops}, .config = *config};
     if (net->config.linger_s <= 0)
         net->config.linger_s = SOCKET_LINGER_S;
+    net->busy_poll.most_ns = config->busy_poll_ns;
     inbox_init(&net->inbox, config->pool);
     ev_idle_init(&net->go_on, before_next_round);
     ev_prepare_init(&net->prepare, before_sleep);

@@ -38,6 +38,7 @@ struct socket_net_config {
     struct pool *pool;
     struct socket_net_user *user; /* NULL: nobody */
     double linger_s;              /* 0: SOCKET_LINGER_S */
+    int64_t busy_poll_ns;         /* awake, for who was just answered (busy_poll.h); 0: asleep */
 };
 
 /* Raises the limit of this process on open files to 'wanted' as far as it may; what it is now. */

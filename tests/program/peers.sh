@@ -109,4 +109,5 @@ refused '--most-sessions wants a number from 1 to 60000' --most-sessions 0
 refused '--most-connections wants a number from 1 to 60000' --most-connections 70000
 refused '--most-data wants a size' --most-data 12
 refused '--login-time wants a time' --login-time soon
+refused '--busy-poll wants a time from 0us to 1ms' --busy-poll 2ms
 done_with peers

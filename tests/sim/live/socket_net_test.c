@@ -3,15 +3,19 @@
 
 #include "sim/core/attributes.h"
 #include "sim/core/tcp_options.h"
+#include "sim/core/time.h"
 #include "sim/live/inbox.h"
 #include "tests/test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <ev.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define LOOPBACK   IPV4(127, 0, 0, 1)
 #define FIRST_PORT 21000u
@@ -24,6 +28,7 @@ struct side {
     struct buf_queue got;
     unsigned reads;
     uint32_t due_bytes;
+    bool is_echo; /* what it hears it sends back */
     bool is_connected;
     bool is_closed;
     enum close_reason reason;
@@ -51,6 +56,10 @@ static void on_data(struct stream_user *user, struct buf *data)
     struct side *side = CONTAINER_OF(user, struct side, user);
 
     side->reads++;
+    if (side->is_echo) {
+        stream_write(side->stream, data);
+        return;
+    }
     buf_queue_put(&side->got, data);
     if (side->got.bytes < side->due_bytes)
         stream_expect(side->stream, side->due_bytes - (uint32_t)side->got.bytes,
@@ -276,6 +285,47 @@ static void without_a_descriptor_left_accepting_waits_and_says_so(void **state)
     world_free(&world);
 }
 
+/* What two rounds of the loop answer of two requests, the second of which comes before the answer
+ * to the first has left. */
+static ssize_t answered_in_two_rounds(int64_t busy_poll_ns)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(LOOPBACK)}};
+    char bytes[256];
+    struct world world;
+
+    world_new(&world);
+    socket_net_free(world.net);
+    world.net = socket_net_new(&(struct socket_net_config){
+        .loop = world.loop, .pool = world.pool, .busy_poll_ns = busy_poll_ns});
+    listen_somewhere(&world);
+    world.called.is_echo = true;
+    int peer = socket(AF_INET, SOCK_STREAM, 0);
+
+    at.sin_port = htons(world.at.port);
+    assert_int_equal(connect(peer, (struct sockaddr *)&at, sizeof(at)), 0);
+    while (!world.called.stream)
+        ev_run(world.loop, EVRUN_ONCE);
+    assert_int_equal(send(peer, bytes, 48, 0), 48);
+    while (world.called.reads == 0)
+        ev_run(world.loop, EVRUN_ONCE);
+    assert_int_equal(send(peer, bytes, 48, 0), 48);
+    ev_run(world.loop, EVRUN_NOWAIT);
+    ssize_t answered = recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    close(peer);
+    wait_for_close(&world, &world.called);
+    world_free(&world);
+    return answered;
+}
+
+static void who_was_just_answered_is_heard_before_the_loop_sleeps(void **state)
+{
+    (void)state;
+
+    assert_int_equal(answered_in_two_rounds(0), 48);
+    assert_int_equal(answered_in_two_rounds(MS(1000)), 96);
+}
+
 static void a_port_where_nobody_listens_refuses(void **state)
 {
     struct world world;
@@ -324,6 +374,7 @@ int main(void)
     TEST(expected_data_comes_in_pages);
     TEST(what_a_closed_stream_still_has_to_send_is_not_kept_for_ever);
     TEST(without_a_descriptor_left_accepting_waits_and_says_so);
+    TEST(who_was_just_answered_is_heard_before_the_loop_sleeps);
     TEST(a_port_where_nobody_listens_refuses);
     TEST(an_address_of_somebody_else_cannot_be_connected_from);
     TEST(an_aborted_stream_is_heard_of_as_reset);
