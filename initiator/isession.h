@@ -114,6 +114,7 @@ struct isession_event {
     uint64_t lun;           /* ASYNC_SCSI */
     uint32_t moved_address; /* REDIRECTED: IPv4 */
     uint16_t moved_port;
+    bool has_moved_for_good; /* REDIRECTED: status 0102h, not 0101h */
 };
 
 /* Life. The config is copied, its strings are borrowed. */

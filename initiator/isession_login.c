@@ -105,6 +105,8 @@ static void moved(struct isession *session, const struct pdu *pdu)
 {
     const char *bytes = text_bytes(&session->incoming);
     struct target_address address;
+    bool is_for_good = (pdu->login_response.status_class << 8 |
+                        pdu->login_response.status_detail) == ISCSI_LOGIN_MOVED_PERMANENTLY;
 
     if (text_check(bytes, session->incoming.bytes, &text_login_limits) == TEXT_OK) {
         const char *value = text_find(bytes, session->incoming.bytes, "TargetAddress");
@@ -114,7 +116,8 @@ static void moved(struct isession *session, const struct pdu *pdu)
                                                                 .end = LOST_LOGIN_FAILED,
                                                                 .text = "",
                                                                 .moved_address = address.at.address,
-                                                                .moved_port = address.at.port});
+                                                                .moved_port = address.at.port,
+                                                                .has_moved_for_good = is_for_good});
             return;
         }
     }

@@ -189,7 +189,7 @@ static void attempt_failed(struct path *path, enum trace_layer layer, const char
         path->counters.login_failures++;
     path_emit(path, (struct path_event){.kind = PATH_SIGN, .layer = layer}, "%s: %s", what, why);
     drop_stream(path, PATH_ABORT);
-    path->to = path->config.portal;
+    path->to = path->home;
     path->redirections = 0;
     rest(path, delay_ns, now_ns);
 }
@@ -197,7 +197,8 @@ static void attempt_failed(struct path *path, enum trace_layer layer, const char
 void path_start(struct path *path, int64_t now_ns)
 {
     assert(path->link == PATH_LINK_IDLE);
-    path->to = path->config.portal;
+    path->home = path->config.portal;
+    path->to = path->home;
     path->is_stopping = false;
     enter_service(path, SERVICE_STARTING, "started");
     attempt(path, now_ns);
@@ -267,6 +268,7 @@ static void left(struct path *path, const struct isession_event *end, int64_t no
               "%s", why);
     path_keep_orphans(path);
     begin_hold(path, why, now_ns);
+    path->to = path->home;
     rest(path, reopen_delay_ns(path, end), now_ns);
 }
 
@@ -282,15 +284,34 @@ static void login_failed(struct path *path, const struct isession_event *end, in
     attempt_failed(path, LAYER_ISCSI, "login failed", why, refused_delay_ns(path), now_ns);
 }
 
+/* One portal sends us to another, and that to the next: nobody wants us. Whatever was said to be
+ * for good, the next login begins where the administrator said. */
+static void redirected_in_a_loop(struct path *path, struct endpoint to, int64_t now_ns)
+{
+    char why[PATH_TEXT_BYTES];
+
+    snprintf(why, sizeof(why), "redirected %u times in a row, at last to %u.%u.%u.%u:%u",
+             (unsigned)path->redirections, to.address >> 24, to.address >> 16 & 255,
+             to.address >> 8 & 255, to.address & 255, (unsigned)to.port);
+    path->home = path->config.portal;
+    attempt_failed(path, LAYER_ISCSI, "login failed", why, refused_delay_ns(path), now_ns);
+}
+
+/* RFC 7143, 11.13.5: 0101h is for this login alone, so that the next one asks the old portal again;
+ * 0102h is for those to come, too. Linux' iscsid does so (its "failback address"); like there, what
+ * is for good ends with path_stop(), since nobody wrote it down. */
 static void redirected(struct path *path, const struct isession_event *event, int64_t now_ns)
 {
+    struct endpoint to = {.address = event->moved_address, .port = event->moved_port};
+
     if (++path->redirections > REDIRECTIONS_MOST) {
-        attempt_failed(path, LAYER_ISCSI, "login failed", "too many redirections",
-                       refused_delay_ns(path), now_ns);
+        redirected_in_a_loop(path, to, now_ns);
         return;
     }
     drop_stream(path, PATH_CLOSE);
-    path->to = (struct endpoint){.address = event->moved_address, .port = event->moved_port};
+    path->to = to;
+    if (event->has_moved_for_good)
+        path->home = to;
     rest(path, 0, now_ns);
 }
 

@@ -25,6 +25,10 @@
  * it back. After each call the owner drains path_next_event(), path_next_done(), path_next_pdu()
  * and path_take(), and re-arms one timer for path_deadline_ns().
  *
+ * A login that is redirected goes on at the portal that it was sent to; status 0102h (moved
+ * permanently) moves those to come as well, until path_stop(), while after 0101h the next one
+ * begins at the old portal again. A loop of redirections is a failed login, and ends both.
+ *
  * After each login the path is not offered at once: PATH_LOGGED_IN asks the owner to scan (its
  * commands pass by path_submit_scan()), and path_admit() or path_refuse() say how that ended. So
  * I/O resumes only on a path whose disks still have their identities (rule P10).

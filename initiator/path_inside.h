@@ -53,7 +53,8 @@ struct path {
     bool is_leaving;  /* the target asked for a logout: no new commands */
 
     struct isession *session; /* owned; when it is OVER only its PDU log is of interest */
-    struct endpoint to;       /* the portal, or where the target redirected us */
+    struct endpoint home;     /* where logins begin: the portal, or where the target is for good */
+    struct endpoint to;       /* of this login: home, or where the target redirected us */
     uint32_t redirections;    /* in a row */
     int64_t link_deadline_ns; /* RESTING: try; CONNECTING, LOGGING_IN, LOGGING_OUT: give up */
     int64_t attempt_at_ns;

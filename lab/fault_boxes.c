@@ -196,7 +196,9 @@ static const struct fault_layer *newest_beside(const struct fault_layer *layer)
 
 static void redirect(struct fault_layer *layer)
 {
-    target_redirect(portal_node_target(node_of(layer)), layer->step->arguments.to_portal, false);
+    const struct step_arguments *to = &layer->step->arguments;
+
+    target_redirect(portal_node_target(node_of(layer)), to->to_portal, to->is_permanent);
 }
 
 static void end_redirect(struct fault_layer *layer)
@@ -204,7 +206,8 @@ static void end_redirect(struct fault_layer *layer)
     const struct fault_layer *newest = newest_beside(layer);
 
     target_redirect(portal_node_target(node_of(layer)),
-                    newest ? newest->step->arguments.to_portal : (struct endpoint){0}, false);
+                    newest ? newest->step->arguments.to_portal : (struct endpoint){0},
+                    newest && newest->step->arguments.is_permanent);
 }
 
 /* ---- Asymmetric access ---- */

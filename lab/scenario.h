@@ -144,8 +144,9 @@ struct moment {
       false, "asynchronous logout request, to one host or to all")                                 \
     X(VERB_TRANSITION, "transition", VERB_TRANSITION, VERB_ARRAY, VERB_ARRAY, ARG_BIT(ARG_TO),     \
       ARG_BIT(ARG_TO), true, "its target port groups take another ALUA state")                     \
-    X(VERB_REDIRECT, "redirect", VERB_REDIRECT, VERB_ARRAY, VERB_ARRAY, ARG_BIT(ARG_TO),           \
-      ARG_BIT(ARG_TO), true, "logins are sent to another portal: target moved temporarily")        \
+    X(VERB_REDIRECT, "redirect", VERB_REDIRECT, VERB_ARRAY, VERB_ARRAY,                            \
+      ARG_BIT(ARG_TO) | ARG_BIT(ARG_PERMANENT), ARG_BIT(ARG_TO), true,                             \
+      "logins are sent to another portal: target moved temporarily, or permanently")               \
     X(VERB_TAKE_OVER, "take-over", VERB_TAKE_OVER, VERB_ARRAY, 0, ARG_BIT(ARG_TAKES), 0, true,     \
       "the partner controller takes the disks")                                                    \
     X(VERB_RESERVE, "reserve", VERB_RELEASE, VERB_DISK, 0, ARGS_PR, 0, true,                       \
@@ -184,6 +185,9 @@ enum verb {
       "of 'throttle' a data rate; of 'change' the value, as in the topology; of 'transition' an "  \
       "ALUA state: 'active-non-optimized', 'standby', 'unavailable', 'offline', 'transitioning'; " \
       "of 'redirect' a NIC of an array, or an address: '172.16.0.52:3260'")                        \
+    X(ARG_PERMANENT, "permanent",                                                                  \
+      "'true': hosts keep the new portal for their next logins; 'false', the default: they come "  \
+      "back to the old one")                                                                       \
     X(ARG_WHAT, "what", "dotted path of the setting, '*' for all names: 'switches.switch-2.mtu'")  \
     X(ARG_AREA, "area", "blocks, first to last: '2048-4095'; default: all")                        \
     X(ARG_SENSE, "sense",                                                                          \
@@ -228,6 +232,7 @@ struct step_arguments {
     int64_t to_bits_per_s;         /* ARG_TO of 'throttle' */
     int to_state;                  /* ARG_TO of 'transition': an enum alua_state */
     struct endpoint to_portal;     /* ARG_TO of 'redirect' */
+    bool is_permanent;             /* ARG_PERMANENT */
     const struct setting *setting; /* ARG_WHAT */
     int64_t setting_value;         /* ARG_TO of 'change', in the base unit */
     uint64_t first_block;          /* ARG_AREA; all if it is not given */

@@ -450,6 +450,10 @@ static void read_argument(const struct topology *topology, enum step_argument ar
         else if (step->verb == VERB_REDIRECT)
             read_portal(topology, node, &to->to_portal, errors);
         break;
+    case ARG_PERMANENT:
+        if (schema_read_bool(node, word, &value, errors))
+            to->is_permanent = value;
+        break;
     case ARG_AREA:
         (void)read_area(&topology->disks[step->part.index], node, to, errors);
         break;

@@ -93,7 +93,9 @@ static int help_word(struct line_user *user, const char *rest, FILE *answer)
     (void)user, (void)rest;
     fputs(
         "a step as in a scenario, such as 'slow: {part: san1, by: 20 ms}', 'drop-session: san1',\n"
-        "'transition: {part: san1, to: standby}', 'redirect: {part: san1, to: 10.0.0.2}',\n"
+        "'transition: {part: san1, to: standby}', 'redirect: {part: san1, to: 10.0.0.2}' (for "
+        "good:\n"
+        "'redirect: {part: san1, to: 10.0.0.2, permanent: true}'),\n"
         "'reboot: {part: san1, boot-time: 5 s}'; it happens now and stays until it is undone,\n"
         "by a step that undoes it, by 'undo', or after a time: '{crash: san1, for: 10 s}'. Also:\n"
         "  faults   what is broken at this moment, with numbers\n"

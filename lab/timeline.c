@@ -72,7 +72,8 @@ static int64_t slowest_port_ns(const struct topology *topology)
     return slowest_ns;
 }
 
-/* Power comes back at once, service only after the boot. */
+/* Power comes back at once, service only after the boot. Sessions that were sent to another portal
+ * stay there until they end, and who was sent for good comes back no more: nobody knows when. */
 static void end_fault(struct timeline *t, uint32_t fault_id, const struct step *by)
 {
     struct begun *fault = &t->faults[fault_id - 1];
@@ -80,8 +81,11 @@ static void end_fault(struct timeline *t, uint32_t fault_id, const struct step *
     char part[PART_NAME_BYTES];
 
     fault->repaired_at_ns = now_ns;
-    fault->whole_at_ns = time_after(now_ns, fault_recovery_ns(t->scenario->topology, fault->step) +
-                                                slowest_port_ns(t->scenario->topology));
+    fault->whole_at_ns =
+        fault->step->verb == VERB_REDIRECT
+            ? TIME_NEVER
+            : time_after(now_ns, fault_recovery_ns(t->scenario->topology, fault->step) +
+                                     slowest_port_ns(t->scenario->topology));
     recorder_repair(t->recorder, now_ns, fault_id, by->name, verb_row(by->verb)->word,
                     fault_part_name(t->scenario->topology, by, part));
 }

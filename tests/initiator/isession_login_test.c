@@ -173,6 +173,7 @@ static void a_redirection_says_where_to(void **state)
     assert_non_null(moved);
     assert_int_equal(moved->moved_address, IPV4(172, 16, 0, 52));
     assert_int_equal(moved->moved_port, 3261);
+    assert_false(moved->has_moved_for_good);
     assert_int_equal(isession_state(rig.session), ISESSION_OVER);
     rig_end(&rig);
 }

@@ -601,34 +601,108 @@ static void stops_in_the_middle_of_anything(void **state)
     }
 }
 
-static void follows_a_redirection_and_comes_home_after(void **state)
-{
-    (void)state;
-    rig_begin(&rig, &(struct rig_options){.rules = &rig_windows});
-    path_start(rig.path, rig.now_ns);
-    rig_drain(&rig);
-    for (unsigned i = 0; i < 5; i++) {
-        rig_connect(&rig);
-        struct seen *request = next(&rig, PDU_LOGIN_REQUEST);
-        struct pdu pdu = {.opcode = PDU_LOGIN_RESPONSE,
-                          .itt = request->pdu.itt,
-                          .login_response = {.csg = 1, .status_class = 1, .status_detail = 1}};
+#define HOME  IPV4(172, 16, 0, 51)
+#define OTHER IPV4(172, 16, 0, 52)
 
-        memcpy(pdu.login_response.isid, request->pdu.login_request.isid, 6);
-        assert_int_equal(rig.opened_to.address, IPV4(172, 16, 0, i == 0 ? 51 : 52));
-        send_pdu(
-            &rig, pdu,
-            buf_copy(rig.pool, "TargetAddress=172.16.0.52", sizeof("TargetAddress=172.16.0.52")),
-            true);
-        assert_false(rig.is_open);
-        rig_run_until(&rig, rig.now_ns);
-        assert_int_equal(rig.is_open, i < 4); /* a loop of redirections is a failed login */
-    }
-    rig_run_until(&rig, rig.now_ns + SECONDS(5));
-    assert_int_equal(rig.opened_to.address, IPV4(172, 16, 0, 51));
+/* The login that comes at 'portal' is answered by 'status': go to 'where' ("172.16.0.52"). */
+static void send_away(uint32_t portal, uint16_t status, const char *where)
+{
+    char text[64];
+
+    assert_true(rig.is_open);
+    assert_int_equal(rig.opened_to.address, portal);
+    rig_connect(&rig);
+    struct seen *request = next(&rig, PDU_LOGIN_REQUEST);
+    struct pdu pdu = {.opcode = PDU_LOGIN_RESPONSE,
+                      .itt = request->pdu.itt,
+                      .login_response = {.csg = 1,
+                                         .status_class = (uint8_t)(status >> 8),
+                                         .status_detail = (uint8_t)status}};
+
+    memcpy(pdu.login_response.isid, request->pdu.login_request.isid, 6);
+    snprintf(text, sizeof(text), "TargetAddress=%s", where);
+    send_pdu(&rig, pdu, buf_copy(rig.pool, text, strlen(text) + 1), true);
+    assert_false(rig.is_open);
+    rig_run_until(&rig, rig.now_ns);
+}
+
+static void takes_us(uint32_t portal)
+{
+    assert_true(rig.is_open);
+    assert_int_equal(rig.opened_to.address, portal);
     rig_connect(&rig);
     rig_login(&rig);
     assert_int_equal(path_service(rig.path), SERVICE_UP);
+}
+
+static void begin_login(void)
+{
+    rig_begin(&rig, &(struct rig_options){.rules = &rig_windows});
+    path_start(rig.path, rig.now_ns);
+    rig_drain(&rig);
+}
+
+static void a_loop_of_redirections_is_a_failed_login(void **state)
+{
+    (void)state;
+    begin_login();
+    send_away(HOME, ISCSI_LOGIN_MOVED_TEMPORARILY, "172.16.0.52");
+    for (unsigned i = 0; i < 4; i++)
+        send_away(OTHER, ISCSI_LOGIN_MOVED_TEMPORARILY, "172.16.0.52");
+    assert_false(rig.is_open);
+    assert_true(has_sign(&rig, LAYER_ISCSI,
+                         "login failed: redirected 5 times in a row, at last to 172.16.0.52:3260"));
+    assert_int_equal(path_counters(rig.path)->login_failures, 1);
+    rig_run_until(&rig, rig.now_ns + SECONDS(5));
+    takes_us(HOME);
+    rig_end(&rig);
+}
+
+static void a_loop_of_permanent_redirections_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    begin_login();
+    for (unsigned i = 0; i < 5; i++)
+        send_away(i % 2 ? OTHER : HOME, ISCSI_LOGIN_MOVED_PERMANENTLY,
+                  i % 2 ? "172.16.0.51" : "172.16.0.52");
+    assert_false(rig.is_open);
+    assert_true(has_sign(&rig, LAYER_ISCSI,
+                         "login failed: redirected 5 times in a row, at last to 172.16.0.52:3260"));
+    rig_run_until(&rig, rig.now_ns + SECONDS(5));
+    takes_us(HOME); /* as the administrator said, not where the loop stood */
+    rig_end(&rig);
+}
+
+/* RFC 7143, 11.13.5, status 0101h: the next login asks the old portal. */
+static void a_temporary_redirection_is_for_one_login(void **state)
+{
+    (void)state;
+    begin_login();
+    send_away(HOME, ISCSI_LOGIN_MOVED_TEMPORARILY, "172.16.0.52");
+    takes_us(OTHER);
+    lose(CLOSED_RST);
+    rig_run_until(&rig, rig.now_ns);
+    takes_us(HOME);
+    rig_end(&rig);
+}
+
+/* Status 0102h: it asks the new one, and so does the one after a failed attempt. */
+static void a_permanent_redirection_is_for_all_logins_to_come(void **state)
+{
+    (void)state;
+    begin_login();
+    send_away(HOME, ISCSI_LOGIN_MOVED_PERMANENTLY, "172.16.0.52");
+    takes_us(OTHER);
+    lose(CLOSED_RST);
+    rig_run_until(&rig, rig.now_ns);
+    assert_int_equal(rig.opened_to.address, OTHER);
+    rig_break(&rig, CLOSED_UNREACHABLE);
+    rig_run_until(&rig, rig.now_ns + SECONDS(5));
+    send_away(OTHER, ISCSI_LOGIN_MOVED_TEMPORARILY, "172.16.0.53");
+    takes_us(IPV4(172, 16, 0, 53));
+    lose(CLOSED_RST);
+    rig_run_until(&rig, rig.now_ns);
+    takes_us(OTHER); /* where it is for good, after an excursion too */
     rig_end(&rig);
 }
 
@@ -804,7 +878,10 @@ int main(void)
     TEST(stops_by_logging_out);
     TEST(stops_without_an_answer_after_the_logout_time_out);
     TEST(stops_in_the_middle_of_anything);
-    TEST(follows_a_redirection_and_comes_home_after);
+    TEST(a_loop_of_redirections_is_a_failed_login);
+    TEST(a_loop_of_permanent_redirections_leaves_nothing_behind);
+    TEST(a_temporary_redirection_is_for_one_login);
+    TEST(a_permanent_redirection_is_for_all_logins_to_come);
     TEST(a_refused_login_is_tried_again_later);
     TEST(deadlines_keep_to_the_timer_tick);
     TEST(a_wheel_turns_until_the_hold_is_over);

@@ -144,6 +144,19 @@ def redirection(ctl, port):
         expect("a login", "taken", "sent elsewhere")
     except RuntimeError as error:
         expect("the status of a login", "0101" in str(error), True)
+    ctl("redirect: {part: san1, to: 127.0.0.1:9, permanent: true}")
+    try:
+        Initiator(port, "control")
+        expect("a login", "taken", "sent elsewhere for good")
+    except RuntimeError as error:
+        expect("the status of a login", "0102" in str(error), True)
+    expect("what is broken", "to: 127.0.0.1:9, permanent: true" in ctl("faults"), True)
+    ctl("undo")
+    try:
+        Initiator(port, "control")
+        expect("a login", "taken", "sent elsewhere as before")
+    except RuntimeError as error:
+        expect("the status of a login", "0101" in str(error), True)
     ctl(f"redirect: {{part: san1, to: '127.0.0.1:{port}'}}")
     expect("a login where all are sent to", read(Initiator(port, "control")), GOOD)
     ctl("undo all")
@@ -154,7 +167,9 @@ def refusals(ctl):
     for line, code, text in (("freeze: san1", 1, "the array stands alone"), ("pull: hv1-1", 3, "unknown part"),
                              ("transition: {part: san1, to: sleep}", 3, "standby"), ("", 3, "nothing was said"),
                              ("restart: san1", 1, "nothing to undo"), ("redirect: {part: san1, to: nowhere}", 3, "no portal"),
-                             ("redirect: {part: san1, to: '10.0.0.1:0'}", 3, "no portal"), ("undo 99", 1, "nothing to undo"),
+                             ("redirect: {part: san1, to: '10.0.0.1:0'}", 3, "no portal"),
+                             ("redirect: {part: san1, to: 10.0.0.2, permanent: maybe}", 3, "true"),
+                             ("slow: {part: san1, by: 1 ms, permanent: true}", 3, "no argument of 'slow'"), ("undo 99", 1, "nothing to undo"),
                              ("fail-media: {part: san1.data, area: 0-999999999}", 3, "no range of blocks")):
         expect(f"the answer to '{line}'", text in ctl(line, code), True)
     expect("what was counted", "iscsi-logins" in ctl("status"), True)
