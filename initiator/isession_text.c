@@ -3,11 +3,18 @@
  *
  *   request --> response F=0 with a tag --> request with that tag, same ITT --> ... --> response
  * F=1
+ *
+ * Each response may bring another tag. With C=1 it may break off anywhere, also inside a pair; the
+ * parts are joined, up to a number of rounds and of bytes that no honest target reaches.
  */
 #include "initiator/isession_inside.h"
 
 #include <assert.h>
 #include <string.h>
+
+#define TOO_MANY_PARTS "an answer to a Text Request in more than 1024 parts"
+#define TOO_LONG       "an answer to a Text Request of more than 1 MiB"
+static_assert(TEXT_ROUNDS_MOST == 1024 && TARGETS_MOST_BYTES == 1 << 20, "as these texts say");
 
 static void send_request(struct isession *session, struct connection *c, uint32_t ttt, uint64_t lun)
 {
@@ -140,13 +147,22 @@ static bool are_targets(const struct text *text)
     return true;
 }
 
+/* Without C the next part begins with a key: a pair that is open here would swallow it (6.2). */
+static bool ends_with_a_pair(const struct text *text)
+{
+    return text->bytes == 0 || text_bytes(text)[text->bytes - 1] == '\0';
+}
+
 /* The target's text of one round is whole. False: the session is over. */
 static bool take_text(struct isession *session)
 {
     switch (session->text_purpose) {
     case TEXT_RAW:
     case TEXT_TARGETS: /* looked at when all of it is here */
-        return true;
+        if (ends_with_a_pair(&session->incoming))
+            return true;
+        isession_end(session, LOST_PROTOCOL, "a Text Response breaks off inside a pair without C");
+        return false;
     case TEXT_NEGOTIATE:
         break;
     }
@@ -193,8 +209,10 @@ void text_response_came(struct isession *session, struct connection *c, const st
 {
     const char *fault = answer_fault(session, pdu);
 
-    if (!fault && (!text_join(&session->incoming, data) || ++session->rounds > TEXT_ROUNDS_MOST))
-        fault = "a Text Response without end";
+    if (!fault && ++session->rounds > TEXT_ROUNDS_MOST)
+        fault = TOO_MANY_PARTS;
+    if (!fault && !text_join(&session->incoming, data))
+        fault = TOO_LONG;
     buf_free(data);
     if (fault) {
         isession_end(session, LOST_PROTOCOL, fault);

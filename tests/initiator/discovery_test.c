@@ -114,6 +114,72 @@ static void asks_hears_and_logs_out(void **state)
     end();
 }
 
+/* The names of what a discovery finds do not depend on where its target cut the answer. */
+static void an_answer_in_parts_is_read_as_one(void **state)
+{
+    static const char targets[] =
+        "TargetName=iqn.2026-01.com.example:a\0TargetAddress=172.16.0.51:3260,1\0"
+        "TargetName=iqn.2026-01.com.example:b\0TargetAddress=172.16.0.52:3260,1";
+    struct buf *data;
+
+    (void)state;
+    begin();
+    log_in();
+    struct pdu text = sent(&data);
+
+    buf_free(data);
+    for (uint32_t at = 0; at < sizeof(targets); at += 7) {
+        bool is_last = at + 7 >= sizeof(targets);
+
+        answer((struct pdu){.opcode = PDU_TEXT_RESPONSE,
+                            .is_final = is_last,
+                            .itt = text.itt,
+                            .ttt = is_last ? PDU_NO_TAG : at,
+                            .text = {.continues = !is_last}},
+               targets + at, is_last ? sizeof(targets) - at : 7);
+        struct pdu request = sent(&data);
+
+        assert_int_equal(buf_bytes(data), 0);
+        assert_int_equal(request.opcode, is_last ? PDU_LOGOUT_REQUEST : PDU_TEXT_REQUEST);
+        if (!is_last)
+            assert_int_equal(request.ttt, at);
+    }
+    discovery_closed(discovery, CLOSED_FIN, 0);
+    assert_int_equal(discovery_state(discovery), DISCOVERY_DONE);
+    assert_int_equal(discovery_target_count(discovery), 2);
+    assert_true(discovery_names(discovery, "iqn.2026-01.com.example:b",
+                                (struct endpoint){IPV4(172, 16, 0, 52), 3260}));
+    end();
+}
+
+static void a_discovery_without_end_says_so(void **state)
+{
+    char pairs[4096];
+    struct buf *data;
+
+    (void)state;
+    memset(pairs, 0, sizeof(pairs));
+    for (size_t at = 0; at < sizeof(pairs); at += 64)
+        memcpy(pairs + at, "TargetName=iqn.2026-01.com.example:again", 40);
+    begin();
+    log_in();
+    struct pdu text = sent(&data);
+
+    buf_free(data);
+    for (uint32_t tag = 0; discovery_state(discovery) == DISCOVERY_RUNNING; tag++) {
+        answer((struct pdu){.opcode = PDU_TEXT_RESPONSE, .itt = text.itt, .ttt = tag}, pairs,
+               sizeof(pairs));
+        if (discovery_state(discovery) == DISCOVERY_RUNNING) {
+            sent(&data);
+            buf_free(data);
+        }
+    }
+    assert_int_equal(discovery_state(discovery), DISCOVERY_FAILED);
+    assert_string_equal(discovery_problem(discovery),
+                        "an answer to a Text Request of more than 1 MiB");
+    end();
+}
+
 static void an_answer_is_worth_more_than_a_farewell(void **state)
 {
     static const char targets[] = "TargetName=iqn.2026-01.com.example:a";
@@ -161,6 +227,8 @@ static void a_broken_connection_ends_it(void **state)
 int main(void)
 {
     TEST(asks_hears_and_logs_out);
+    TEST(an_answer_in_parts_is_read_as_one);
+    TEST(a_discovery_without_end_says_so);
     TEST(an_answer_is_worth_more_than_a_farewell);
     TEST(silence_ends_it);
     TEST(a_broken_connection_ends_it);
