@@ -48,7 +48,8 @@ static const char help[] =
     "  --busy-poll TIME     waits so long awake for the next command of who was just answered\n"
     "                       (50us if all disks are in memory, else 0us: sleeps at once)\n"
     "\n"
-    "SIGTERM and SIGINT end it, SIGUSR1 prints statistics, SIGHUP has the secrets read again.\n";
+    "SIGTERM and SIGINT end it, SIGUSR1 prints statistics. SIGHUP has secrets and topology read\n"
+    "again: disks that have grown are larger then, in files too, and new ones are there.\n";
 
 #define MOST_DISKS 256u
 #define MOST_USERS 64u
@@ -401,24 +402,83 @@ static int serve(const struct options *o, const struct serve_config *config)
     return server ? 0 : told(&err, secrets.is_bad ? EXIT_USAGE : EXIT_MACHINE);
 }
 
+/* A topology and the texts that it was made from. */
+struct loaded {
+    struct topology *topology; /* NULL: there is none */
+    struct file_set files;
+};
+
+static void load(const struct options *o, FILE *to, struct loaded *ret_loaded)
+{
+    struct errors errors;
+
+    errors_init(&errors);
+    file_set_init(&ret_loaded->files, file_reader_disk());
+    ret_loaded->topology = topology_load(o->topology, &ret_loaded->files, &errors);
+    errors_print(&errors, to);
+    fflush(to);
+    errors_fini(&errors);
+}
+
+static void unload(struct loaded *loaded)
+{
+    topology_free(loaded->topology);
+    file_set_fini(&loaded->files);
+    *loaded = (struct loaded){0};
+}
+
+/* The file of the topology, read anew at each SIGHUP. */
+struct topology_source {
+    struct serve_source serve;
+    const struct options *options;
+    struct loaded first; /* the server looks at it till the end */
+    struct loaded used;  /* instead of the first one */
+    struct loaded next;  /* read, and not used yet */
+};
+
+static const struct topology *read_topology(struct serve_source *serve_source,
+                                            uint32_t *ret_array_index, struct error *err)
+{
+    static const struct source_pos nowhere;
+    struct topology_source *source = CONTAINER_OF(serve_source, struct topology_source, serve);
+    const struct options *o = source->options;
+
+    unload(&source->next);
+    load(o, stdout, &source->next);
+    if (!source->next.topology)
+        error_set(err, ERR_INPUT, nowhere, "'%.160s' has errors", o->topology);
+    else if (!find_array(o, source->next.topology, ret_array_index))
+        error_set(err, ERR_INPUT, nowhere, "the array is no more in '%.160s'", o->topology);
+    else
+        return source->next.topology;
+    error_help(err, "mend it, and send SIGHUP again");
+    return NULL;
+}
+
+static void use_topology(struct serve_source *serve_source)
+{
+    struct topology_source *source = CONTAINER_OF(serve_source, struct topology_source, serve);
+
+    unload(&source->used);
+    source->used = source->next;
+    source->next = (struct loaded){0};
+}
+
 static int serve_topology(const struct options *o)
 {
     struct serve_config config = {.listens = o->listens, .listen_count = o->listen_count};
-    struct errors errors;
-    struct file_set files;
-
-    errors_init(&errors);
-    file_set_init(&files, file_reader_disk());
-    struct topology *topology = topology_load(o->topology, &files, &errors);
+    struct topology_source source = {.serve = {.read = read_topology, .taken = use_topology},
+                                     .options = o};
     int code = EXIT_FILE;
 
-    errors_print(&errors, stderr);
-    config.topology = topology;
-    if (topology)
-        code = find_array(o, topology, &config.array_index) ? serve(o, &config) : EXIT_USAGE;
-    topology_free(topology);
-    file_set_fini(&files);
-    errors_fini(&errors);
+    load(o, stderr, &source.first);
+    config.topology = source.first.topology;
+    config.source = &source.serve;
+    if (config.topology)
+        code = find_array(o, config.topology, &config.array_index) ? serve(o, &config) : EXIT_USAGE;
+    unload(&source.next);
+    unload(&source.used);
+    unload(&source.first);
     return code;
 }
 

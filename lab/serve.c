@@ -3,19 +3,17 @@
 
 #include "iscsi/name.h"
 #include "lab/serve_control.h"
+#include "lab/serve_units.h"
 #include "sim/core/attributes.h"
-#include "sim/core/hash.h"
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "sim/engine/event_queue.h"
 #include "sim/live/file_record.h"
-#include "sim/live/file_store.h"
 #include "sim/live/os_chance.h"
 #include "sim/live/pacer.h"
 #include "sim/live/socket_net.h"
 #include "target/device.h"
 #include "target/media.h"
-#include "target/memory_store.h"
 #include "target/portal.h"
 
 #include <assert.h>
@@ -27,26 +25,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LEAST_DISK_BYTES (1u << 20)
-#define PORT_GROUP       1 /* one target port group, as in the simulation */
-#define MOST_AT_ONCE     1024u
-#define SESSIONS         4096u
-#define DOOR             1024u /* connections that are not logged in, besides the sessions */
-#define MOVING_BYTES     (UINT64_C(1) << 30)
-#define FILES_BESIDES    64u /* that are open besides disks and connections */
-#define FILES_OF_DISK    3u  /* its own, its reservations, and those while they are written */
-#define QUIET_NS         SECONDS(1) /* between two lines about connections that are not taken */
-
-struct disk {
-    struct memory_store *memory; /* one of the two */
-    struct file_store *file;
-    struct file_record *reservations; /* of a disk that outlives us; NULL: none */
-    struct media *media;              /* NULL: as fast as it can be */
-};
+#define PORT_GROUP    1 /* one target port group, as in the simulation */
+#define MOST_AT_ONCE  1024u
+#define SESSIONS      4096u
+#define DOOR          1024u /* connections that are not logged in, besides the sessions */
+#define MOVING_BYTES  (UINT64_C(1) << 30)
+#define FILES_BESIDES 64u        /* that are open besides disks and connections */
+#define FILES_OF_DISK 3u         /* its own, its reservations, and those while they are written */
+#define QUIET_NS      SECONDS(1) /* between two lines about connections that are not taken */
 
 struct serve {
     struct serve_config config;
-    const struct topology_array *array;
+    const struct topology_array *array; /* as it was at the start */
+    const struct topology *latest;      /* with the secrets and disks that are in use */
+    uint32_t latest_index;              /* of the array there */
     struct ev_loop *loop;
     struct event_queue queue;
     struct pacer *pacer;
@@ -55,8 +47,8 @@ struct serve {
     struct trace trace;
     struct socket_net *net;
     struct device *device;
-    struct disk *disks; /* owned, by LUN */
-    int state_lock;     /* on the folder of reservations; -1: none */
+    struct serve_units *units;
+    int state_lock; /* on the folder of reservations; -1: none */
     struct portal_node *node;
     struct portal_log log;
     struct socket_net_user net_user;
@@ -237,31 +229,6 @@ static void add_device(struct serve *serve)
                                &serve->queue.clock, serve->pool);
 }
 
-static struct store *open_store(struct serve *serve, uint32_t lun, struct error *err)
-{
-    const struct topology_disk *disk =
-        &serve->config.topology->disks[serve->array->first_disk + lun];
-    struct memory_store_config memory = {.bytes = (uint64_t)disk->size_bytes,
-                                         .has_volatile_cache = disk->has_write_cache};
-    struct disk *d = &serve->disks[lun];
-
-    if (serve->config.paths && serve->config.paths[lun]) {
-        d->file =
-            file_store_open(&(struct file_store_config){.path = serve->config.paths[lun],
-                                                        .is_read_only = disk->is_read_only ||
-                                                                        serve->config.is_read_only,
-                                                        .loop = serve->loop,
-                                                        .pacer = serve->pacer,
-                                                        .clock = &serve->queue.clock,
-                                                        .pool = serve->pool},
-                            err);
-        return d->file ? file_store_interface(d->file) : NULL;
-    }
-    random_init(&memory.random, 1, disk->full_name);
-    d->memory = memory_store_new(&memory, &serve->queue.clock, serve->pool);
-    return memory_store_interface(d->memory);
-}
-
 static bool lock_state(struct serve *serve, struct error *err)
 {
     if (serve->config.state_folder)
@@ -269,83 +236,24 @@ static bool lock_state(struct serve *serve, struct error *err)
     return !serve->config.state_folder || serve->state_lock >= 0;
 }
 
-/* Beside the disk's file; a block device has nothing beside it that would stay. False: '*err' says
- * why. */
-static bool open_reservations(struct serve *serve, uint32_t lun, struct error *err)
+static bool add_units(struct serve *serve, struct error *err)
 {
-    const struct topology_disk *disk =
-        &serve->config.topology->disks[serve->array->first_disk + lun];
-    struct disk *d = &serve->disks[lun];
-    const char *folder = serve->config.state_folder;
-    const char *beside = serve->config.paths ? serve->config.paths[lun] : NULL;
-    size_t room = strlen(folder ? folder : "") + strlen(beside ? beside : "") + NAME_BYTES + 32;
-    struct stat status;
-
-    if (!beside || (!folder && (stat(beside, &status) != 0 || !S_ISREG(status.st_mode))))
-        return true;
-    char *path = mem_new(room);
-
-    snprintf(path, room, "%s%s%s.reservations", folder ? folder : beside, folder ? "/" : "",
-             folder ? disk->name : "");
-    d->reservations = file_record_open(
-        &(struct file_record_config){.path = path, .loop = serve->loop, .pacer = serve->pacer},
-        err);
-    free(path);
-    return d->reservations;
-}
-
-/* A file's disk is as large as the file, in whole blocks. */
-static uint64_t disk_bytes(const struct topology_disk *disk, const struct store *store)
-{
-    uint64_t bytes = disk->size_bytes ? (uint64_t)disk->size_bytes : store->bytes;
-
-    return bytes - bytes % disk->block_bytes;
-}
-
-static bool add_disk(struct serve *serve, uint32_t lun, struct error *err)
-{
-    static const struct source_pos nowhere;
     static const struct media_model at_once = {.commands_at_once = MOST_AT_ONCE};
-    const struct topology_disk *disk =
-        &serve->config.topology->disks[serve->array->first_disk + lun];
-    struct disk *d = &serve->disks[lun];
-    struct store *store = open_store(serve, lun, err);
-    char serial[SERIAL_BYTES];
+    const struct serve_config *config = &serve->config;
 
-    snprintf(serial, sizeof(serial), "%016" PRIX64,
-             hash64(disk->full_name, strlen(disk->full_name), 0));
-    if (!store)
-        return false;
-    if (disk_bytes(disk, store) < LEAST_DISK_BYTES) {
-        error_set(err, ERR_SYSTEM, nowhere, "'%.160s' is too small for a disk",
-                  serve->config.paths[lun]);
-        error_help(err, "give it at least 1 MiB: truncate -s 10G FILE");
-        return false;
-    }
-    if (serve->config.is_mediated || serve->config.control_path) {
-        d->media = media_new(serve->config.is_mediated ? &serve->array->media : &at_once,
-                             &serve->queue.clock, store);
-        store = media_interface(d->media);
-    }
-    if (!open_reservations(serve, lun, err))
-        return false;
-    device_add_disk(
-        serve->device, (uint16_t)disk->lun,
-        &(struct disk_config){
-            .name = disk->full_name,
-            .serial = disk->serial[0] ? disk->serial : serial,
-            .store = store,
-            .bytes = disk_bytes(disk, store),
-            .block_bytes = disk->block_bytes,
-            .physical_block_exponent = disk->physical_block_exponent,
-            .is_read_only = disk->is_read_only || serve->config.is_read_only,
-            .is_thin = disk->is_thin,
-            .is_removable = disk->is_removable,
-            .has_write_cache = disk->has_write_cache,
-            .sanitize_ns = disk->sanitize_ns,
-            .reservations = d->reservations ? file_record_interface(d->reservations) : NULL,
-        });
-    return true;
+    serve->units = serve_units_new(
+        &(struct serve_units_config){.paths = config->paths,
+                                     .state_folder = config->state_folder,
+                                     .media = config->is_mediated    ? &serve->array->media
+                                              : config->control_path ? &at_once
+                                                                     : NULL,
+                                     .is_read_only = config->is_read_only,
+                                     .loop = serve->loop,
+                                     .pacer = serve->pacer,
+                                     .clock = &serve->queue.clock,
+                                     .pool = serve->pool,
+                                     .device = serve->device});
+    return serve_units_add(serve->units, config->topology, config->array_index, err);
 }
 
 static void add_node(struct serve *serve)
@@ -374,12 +282,12 @@ static void add_node(struct serve *serve)
 
 static bool read_secrets(struct serve *serve, struct error *err)
 {
-    const struct topology *t = serve->config.topology;
-    const struct chap_identity *own = topology_identity(t, serve->array->chap_own);
-    struct chap_policy normal = {topology_identity(t, serve->array->first_user),
-                                 serve->array->user_count, own};
-    struct chap_policy discovery = {topology_identity(t, serve->array->first_discoverer),
-                                    serve->array->discoverer_count, own};
+    const struct topology *t = serve->latest;
+    const struct topology_array *array = &t->arrays[serve->latest_index];
+    const struct chap_identity *own = topology_identity(t, array->chap_own);
+    struct chap_policy normal = {topology_identity(t, array->first_user), array->user_count, own};
+    struct chap_policy discovery = {topology_identity(t, array->first_discoverer),
+                                    array->discoverer_count, own};
 
     if (serve->config.secrets &&
         !serve->config.secrets->read(serve->config.secrets, &normal, &discovery, err))
@@ -450,7 +358,7 @@ static bool open_control(struct serve *serve, struct error *err)
     if (!serve->config.control_path)
         return true;
     for (uint32_t i = 0; i < serve->array->disk_count; i++)
-        media[i] = serve->disks[i].media;
+        media[i] = serve_units_media(serve->units, i);
     serve->control =
         serve_control_open(&(struct serve_control_config){.path = serve->config.control_path,
                                                           .loop = serve->loop,
@@ -474,6 +382,8 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
 
     *serve = (struct serve){.config = *config,
                             .array = &config->topology->arrays[config->array_index],
+                            .latest = config->topology,
+                            .latest_index = config->array_index,
                             .loop = ev_loop_new(EVFLAG_AUTO),
                             .pacer_user = {say_behind, say_slip},
                             .pool = pool_new(),
@@ -501,17 +411,10 @@ struct serve *serve_new(const struct serve_config *config, struct error *err)
                                                             .user = &serve->net_user,
                                                             .busy_poll_ns = busy_poll_ns(serve)});
     choose_limits(serve);
-    serve->disks = mem_array(serve->array->disk_count, sizeof(*serve->disks));
     add_device(serve);
-    if (!lock_state(serve, err)) {
+    if (!lock_state(serve, err) || !add_units(serve, err)) {
         serve_free(serve);
         return NULL;
-    }
-    for (uint32_t lun = 0; lun < serve->array->disk_count; lun++) {
-        if (!add_disk(serve, lun, err)) {
-            serve_free(serve);
-            return NULL;
-        }
     }
     add_node(serve);
     if (!read_secrets(serve, err) || !open_control(serve, err) || !open_portals(serve, err)) {
@@ -533,13 +436,7 @@ void serve_free(struct serve *serve)
     socket_net_free(serve->net);
     if (serve->device)
         device_free(serve->device);
-    for (uint32_t i = 0; serve->disks && i < serve->array->disk_count; i++) {
-        media_free(serve->disks[i].media);
-        memory_store_free(serve->disks[i].memory);
-        file_store_close(serve->disks[i].file);
-        file_record_close(serve->disks[i].reservations);
-    }
-    free(serve->disks);
+    serve_units_free(serve->units);
     if (serve->state_lock >= 0)
         close(serve->state_lock);
     pacer_free(serve->pacer);
@@ -572,18 +469,92 @@ static void on_ask(struct ev_loop *loop, ev_signal *watcher, int events)
     serve_print(watcher->data);
 }
 
+/* Reading anew what may change while initiators are here. */
+
+/* What stays until the next start. */
+static bool check_array(const struct serve *serve, const struct topology *t, uint32_t index,
+                        struct error *err)
+{
+    const struct topology_array *now = &t->arrays[index];
+    bool has_same_nics =
+        serve->config.listen_count > 0 || now->nic_count == serve->array->nic_count;
+
+    for (uint32_t i = 0; serve->config.listen_count == 0 && has_same_nics && i < now->nic_count;
+         i++)
+        has_same_nics = t->nics[now->first_nic + i].address ==
+                        serve->config.topology->nics[serve->array->first_nic + i].address;
+    if (strcmp(now->target_name, serve->array->target_name) != 0)
+        error_set(err, ERR_INPUT, now->pos, "the target's name cannot change while it is served");
+    else if (!has_same_nics)
+        error_set(err, ERR_INPUT, now->pos, "its portals cannot change while it is served");
+    else
+        return serve_units_check(serve->units, t, index, err);
+    error_help(err, "start the server anew");
+    return false;
+}
+
+static void say_unchanged(const struct serve *serve, const char *what, const struct error *err)
+{
+    fprintf(serve->config.log, "%s: ", what);
+    if (err->pos.file)
+        fprintf(serve->config.log, "%s:%d: ", err->pos.file, err->pos.line);
+    fprintf(serve->config.log, "%s\n", err->text);
+    if (err->help[0])
+        fprintf(serve->config.log, "  = help: %s\n", err->help);
+    fflush(serve->config.log);
+}
+
 /* Sessions that stand are not asked again; who logs in from now on is. */
+static bool renew_secrets(struct serve *serve)
+{
+    struct error err = {0};
+    bool is_good = read_secrets(serve, &err);
+
+    if (is_good)
+        fputs("the secrets were read again\n", serve->config.log);
+    else
+        say_unchanged(serve, "the secrets stay as they were", &err);
+    fflush(serve->config.log);
+    return is_good;
+}
+
+/* All of it, or, where something is wrong, nothing. */
+static void renew_array(struct serve *serve)
+{
+    struct serve_source *source = serve->config.source;
+    const struct topology *before = serve->latest;
+    uint32_t index_before = serve->latest_index;
+    uint32_t index;
+    struct error err = {0};
+    const struct topology *now = source->read(source, &index, &err);
+
+    if (!now || !check_array(serve, now, index, &err)) {
+        say_unchanged(serve, "the array stays as it was", &err);
+        return;
+    }
+    serve->latest = now;
+    serve->latest_index = index;
+    if (renew_secrets(serve)) {
+        source->taken(source);
+        serve_units_renew(serve->units, now, index, serve->config.log);
+        return;
+    }
+    serve->latest = before;
+    serve->latest_index = index_before;
+}
+
 static void on_reload(struct ev_loop *loop, ev_signal *watcher, int events)
 {
     struct serve *serve = watcher->data;
-    struct error err = {0};
 
     (void)loop, (void)events;
-    if (read_secrets(serve, &err))
-        fputs("the secrets were read again\n", serve->config.log);
-    else
-        fprintf(serve->config.log, "the secrets stay as they were: %s\n", err.text);
-    fflush(serve->config.log);
+    pacer_catch_up(serve->pacer);
+    if (serve->config.source) {
+        renew_array(serve);
+        return;
+    }
+    (void)renew_secrets(serve);
+    serve_units_renew(serve->units, serve->latest, serve->latest_index, serve->config.log);
 }
 
 void serve_run(struct serve *serve)

@@ -31,6 +31,17 @@ struct serve_secrets {
     void (*taken)(struct serve_secrets *secrets);
 };
 
+/* Whoever can read the topology anew. */
+struct serve_source {
+    /* The topology as its file has it now, and which of its arrays is meant. NULL: '*err' says why,
+     * and nothing changes. */
+    const struct topology *(*read)(struct serve_source *source, uint32_t *ret_array_index,
+                                   struct error *err);
+    /* What read() gave is in use now, until the server is freed or this is called again; but for
+     * the first topology, what was in use before is not any more. */
+    void (*taken)(struct serve_source *source);
+};
+
 /* What peers may make the server hold (target.h); 0 in a member: what serve.c thinks is sensible.
  */
 struct serve_limits {
@@ -58,6 +69,7 @@ struct serve_config {
     bool is_mediated;              /* with the topology's service times */
     const char *control_path;      /* where faults are taken as they are typed; NULL: nowhere */
     struct serve_secrets *secrets; /* read once, and again at SIGHUP; NULL: the topology's */
+    struct serve_source *source;   /* read at SIGHUP; NULL: the topology stays; files may grow */
     struct serve_limits limits;
     /* So long the server waits awake for the next command of who was just answered (busy_poll.h);
      * less than 0: SERVE_BUSY_POLL_NS where all disks answer at once, as those in memory do. */

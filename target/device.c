@@ -220,6 +220,19 @@ void device_add_disk(struct device *device, uint16_t lun_number, const struct di
     lun_attention(lun, ATTENTION_RESET, NULL);
 }
 
+void device_grow_disk(struct device *device, uint16_t lun_number, uint64_t bytes)
+{
+    assert(lun_number < device->lun_limit);
+    struct lun *lun = device->luns[lun_number];
+
+    assert(lun);
+    assert(bytes <= lun->store->bytes);
+    assert(bytes % lun->block_bytes == 0);
+    assert(bytes / lun->block_bytes >= lun->block_count);
+    lun->block_count = bytes / lun->block_bytes;
+    lun_attention(lun, ATTENTION_CAPACITY_CHANGED, NULL);
+}
+
 struct lun *device_find_lun(const struct device *device, uint64_t lun_field)
 {
     unsigned method = (unsigned)(lun_field >> 62);

@@ -77,6 +77,9 @@ void device_free(struct device *device);
 /* A logical unit at a number below DEVICE_MAX_LUNS that is free. Tells every nexus: REPORTED LUNS
  * DATA HAS CHANGED. Restores the reservations of the record. */
 void device_add_disk(struct device *device, uint16_t lun_number, const struct disk_config *disk);
+/* The store of a disk has grown, and the disk with it, to a multiple of its blocks that is no less
+ * than before. Tells every nexus: CAPACITY DATA HAS CHANGED. */
+void device_grow_disk(struct device *device, uint16_t lun_number, uint64_t bytes);
 /* Power is gone: all stores crash, all tasks end now, by on_done from within this call and with
  * is_aborted; so do task management functions. Nexuses stay until they are freed, and nothing may
  * be started on them any more. What is not durable is forgotten: reservations without APTPL, unit

@@ -291,6 +291,12 @@ struct media *media_new(const struct media_model *model, struct clock *clock, st
     return media;
 }
 
+void media_grow(struct media *media)
+{
+    assert(media->inner->bytes >= media->store.bytes);
+    media->store.bytes = media->inner->bytes;
+}
+
 void media_free(struct media *media)
 {
     if (!media)

@@ -24,6 +24,8 @@ struct media;
 struct media *media_new(const struct media_model *model, struct clock *clock, struct store *inner);
 /* Nothing may be in work: done, or crashed away. 'inner' is the caller's. */
 void media_free(struct media *media);
+/* The inner store has grown, and this one with it. */
+void media_grow(struct media *media);
 /* The interface; it lives as long as the media. */
 struct store *media_interface(struct media *media);
 

@@ -414,6 +414,23 @@ struct memory_store *memory_store_new(const struct memory_store_config *config, 
     return memory;
 }
 
+void memory_store_grow(struct memory_store *memory, uint64_t bytes)
+{
+    uint64_t leaf_bytes = (uint64_t)LEAF_PAGES * MEMORY_PAGE_BYTES;
+    size_t leaf_count = (bytes - 1) / leaf_bytes + 1;
+
+    assert(bytes >= memory->store.bytes);
+    /* NOLINTBEGIN(bugprone-sizeof-expression): a table of pointers is meant */
+    struct leaf **leaves = mem_array(leaf_count, sizeof(*leaves));
+
+    memcpy(leaves, memory->leaves, memory->leaf_count * sizeof(*leaves));
+    /* NOLINTEND(bugprone-sizeof-expression) */
+    free(memory->leaves);
+    memory->leaves = leaves;
+    memory->leaf_count = leaf_count;
+    memory->store.bytes = bytes;
+}
+
 void memory_store_free(struct memory_store *memory)
 {
     if (!memory)

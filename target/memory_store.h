@@ -33,6 +33,8 @@ struct memory_store *memory_store_new(const struct memory_store_config *config, 
                                       struct pool *pool);
 /* Requests in work must be done or crashed away. */
 void memory_store_free(struct memory_store *memory);
+/* It becomes as large as 'bytes', no less than before; what is new reads as zeros. */
+void memory_store_grow(struct memory_store *memory, uint64_t bytes);
 /* The interface; it lives as long as the memory store. */
 struct store *memory_store_interface(struct memory_store *memory);
 

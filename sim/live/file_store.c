@@ -696,6 +696,17 @@ struct file_store *file_store_open(const struct file_store_config *config, struc
     return file;
 }
 
+uint64_t file_store_measure(struct file_store *file)
+{
+    uint64_t bytes;
+
+    if (!size_of(file->fd, &bytes))
+        return file->store.bytes;
+    if (bytes > file->store.bytes)
+        file->store.bytes = bytes;
+    return bytes;
+}
+
 void file_store_close(struct file_store *file)
 {
     if (!file)

@@ -42,4 +42,7 @@ struct file_store;
 struct file_store *file_store_open(const struct file_store_config *config, struct error *err);
 /* Waits for what the threads do; whatever else is in work ends without on_done. */
 void file_store_close(struct file_store *file);
+/* Looks how large the file is now, and returns it. A store that has grown takes requests up to
+ * there; one that was cut short keeps its size, and has medium errors behind the end. */
+uint64_t file_store_measure(struct file_store *file);
 struct store *file_store_interface(struct file_store *file);

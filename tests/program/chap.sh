@@ -92,7 +92,7 @@ stop
 
 # The array of a topology asks as it does in the simulation; what an option names stands in for that.
 start_topology() { # OPTION...
-    start_serve "$work/serve" 1 --topology topologies/chap-two-switch.yaml "$@"
+    start_serve "$work/serve" 1 --topology "${topology:-topologies/chap-two-switch.yaml}" "$@"
     port=$first_port
     target=$(grep -o 'iqn[^ ]*' "$work/serve" | head -1)
 }
@@ -107,6 +107,35 @@ inquiry "$(url hv1%initiator-secret1)?target_user=san1&target_password=san1-itse
     fail "the option's user, the topology's proof: $(cat "$work/inquiry")"
 if inquiry "$(url $of_file)"; then fail "the topology's user came in past --chap"; fi
 stop
+
+# Its secrets change with the file; those of a file with errors do not count.
+topology=$work/array.yaml
+ln -s "$SOURCE_DIR/topologies/profiles" "$work/profiles"
+write_topology() { # SECRET
+    sed "s/kvm1-to-san1-is-longer-than-16/$1/" topologies/chap-two-switch.yaml >"$topology"
+}
+reloads() { # WORDS that it says, the COUNTth time
+    kill -HUP "$server"
+    for _ in $(seq 100); do
+        if [ "$(grep -c "$1" "$work/serve")" -ge "$2" ]; then break; fi
+        sleep 0.05
+    done
+    [ "$(grep -c "$1" "$work/serve")" -eq "$2" ] || fail "it does not say '$1': $(cat "$work/serve")"
+}
+write_topology kvm1-to-san1-is-longer-than-16
+start_topology
+for round in 1 2 3; do
+    inquiry "$(url $of_file)" || fail "the secret of the file, $round: $(cat "$work/inquiry")"
+    write_topology "another-secret-of-kvm1-$round"
+    reloads 'the secrets were read again' "$round"
+    if inquiry "$(url $of_file)"; then fail "the old secret still opens, $round"; fi
+    of_file=kvm1%another-secret-of-kvm1-$round
+done
+write_topology short
+reloads 'the array stays as it was' 1
+inquiry "$(url $of_file)" || fail "after a bad file: $(cat "$work/inquiry")"
+stop
+topology=
 
 # What cannot be started with.
 refused() { # WORDS OPTION...

@@ -277,8 +277,9 @@ static inline void array_new(struct array *array)
     array_new_with(array, &(struct array_setup){.tpgs = 1});
 }
 
-/* All is given back. Nexuses that the test freed itself are NULL. */
-static inline void array_free(struct array *array)
+/* All is given back, 'more' too, which is the store of another disk or NULL. Nexuses that the test
+ * freed itself are NULL. */
+static inline void array_free_with(struct array *array, struct memory_store *more)
 {
     if (array->a)
         device_nexus_free(array->device, array->a);
@@ -290,9 +291,15 @@ static inline void array_free(struct array *array)
     device_free(array->device);
     media_free(array->media);
     memory_store_free(array->memory);
+    memory_store_free(more);
     assert_int_equal(pool_live_chunks(array->pool), 0);
     assert_int_equal(pool_live_bufs(array->pool), 0);
     assert_int_equal(pool_live_blocks(array->pool), 0);
     pool_free(array->pool);
     event_queue_fini(&array->queue);
+}
+
+static inline void array_free(struct array *array)
+{
+    array_free_with(array, NULL);
 }

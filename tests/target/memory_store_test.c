@@ -416,6 +416,26 @@ static void many_writes_to_one_page_do_not_pile_up(void **state)
     world_free(&w);
 }
 
+/* 16 MiB hang in one leaf of the table: it grows within one, and by several. */
+static void what_is_there_stays_when_it_grows(void **state)
+{
+    static const uint64_t mib = 1 << 20;
+    struct world w;
+    (void)state;
+
+    world_new(&w, 8 * mib, false);
+    write_fill(&w, 8 * mib - 512, 512, 0xa5);
+    for (uint64_t bytes = 12 * mib; bytes < 200 * mib; bytes *= 4) {
+        memory_store_grow(w.memory, bytes);
+        assert_true(w.store->bytes == bytes);
+        assert_filled(&w, bytes - 4096, 4096, 0);
+        assert_filled(&w, 8 * mib - 512, 512, 0xa5);
+        write_fill(&w, bytes - 4096, 4096, 0x5a);
+        assert_filled(&w, bytes - 4096, 4096, 0x5a);
+    }
+    world_free(&w);
+}
+
 int main(void)
 {
     TEST(what_was_never_written_is_one_shared_page_of_zeros);
@@ -435,5 +455,6 @@ int main(void)
     TEST(a_flush_makes_durable_what_came_before_it_only);
     TEST(a_write_with_fua_survives_whatever_came_before_it);
     TEST(many_writes_to_one_page_do_not_pile_up);
+    TEST(what_is_there_stays_when_it_grows);
     return TEST_RUN("target.memory_store");
 }

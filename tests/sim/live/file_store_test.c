@@ -286,6 +286,29 @@ static void a_disk_that_was_cut_short_has_medium_errors(void **state)
     room_close(&room);
 }
 
+static void a_file_that_grew_is_larger_when_it_was_measured(void **state)
+{
+    struct room room;
+    struct asked asked;
+    (void)state;
+
+    room_open(&room, 4 * PAGE);
+    struct store *store = file_store_interface(room.file);
+
+    assert_int_equal(truncate(room.path, 9 * PAGE), 0);
+    assert_int_equal(store->bytes, 4 * PAGE);
+    assert_int_equal(file_store_measure(room.file), 9 * PAGE);
+    assert_int_equal(store->bytes, 9 * PAGE);
+    assert_int_equal(ask(&room, &asked, STORE_WRITE, 8 * PAGE, PAGE, filled(&room, 3, PAGE)),
+                     STORE_OK);
+    holds(&room, 8 * PAGE, 3, PAGE);
+    holds(&room, 4 * PAGE, 0, 4 * PAGE);
+    assert_int_equal(truncate(room.path, 2 * PAGE), 0);
+    assert_int_equal(file_store_measure(room.file), 2 * PAGE);
+    assert_int_equal(store->bytes, 9 * PAGE); /* who uses it was told so */
+    room_close(&room);
+}
+
 static void a_file_that_may_not_grow_has_no_space(void **state)
 {
     struct rlimit before;
@@ -445,6 +468,7 @@ int main(void)
     TEST(compare_and_write_changes_all_or_nothing);
     TEST(those_that_change_one_range_do_it_one_after_the_other);
     TEST(a_disk_that_was_cut_short_has_medium_errors);
+    TEST(a_file_that_grew_is_larger_when_it_was_measured);
     TEST(a_file_that_may_not_grow_has_no_space);
     TEST(after_a_flush_that_failed_none_promises_anything);
     TEST(a_hole_that_must_be_durable_is_flushed);
