@@ -299,7 +299,8 @@ static void redirected_in_a_loop(struct path *path, struct endpoint to, int64_t 
 
 /* RFC 7143, 11.13.5: 0101h is for this login alone, so that the next one asks the old portal again;
  * 0102h is for those to come, too. Linux' iscsid does so (its "failback address"); like there, what
- * is for good ends with path_stop(), since nobody wrote it down. */
+ * is for good ends with path_stop(), since nobody wrote it down. What Windows does with 0102h is
+ * not documented: it is taken to do the same. */
 static void redirected(struct path *path, const struct isession_event *event, int64_t now_ns)
 {
     struct endpoint to = {.address = event->moved_address, .port = event->moved_port};

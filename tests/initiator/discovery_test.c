@@ -154,13 +154,13 @@ static void an_answer_in_parts_is_read_as_one(void **state)
 
 static void a_discovery_without_end_says_so(void **state)
 {
-    char pairs[4096];
+    static const char again[] = "TargetName=iqn.2026-01.com.example:again";
+    char pairs[64 * sizeof(again)];
     struct buf *data;
 
     (void)state;
-    memset(pairs, 0, sizeof(pairs));
-    for (size_t at = 0; at < sizeof(pairs); at += 64)
-        memcpy(pairs + at, "TargetName=iqn.2026-01.com.example:again", 40);
+    for (size_t at = 0; at < sizeof(pairs); at += sizeof(again))
+        memcpy(pairs + at, again, sizeof(again));
     begin();
     log_in();
     struct pdu text = sent(&data);
