@@ -2,6 +2,7 @@
 #include "sim/net/fabric.h"
 
 #include "sim/core/mem.h"
+#include "sim/net/team.h"
 #include "sim/net/vswitch.h"
 
 #include <inttypes.h>
@@ -21,6 +22,7 @@ struct fabric {
     struct list cables;
     struct list hosts;
     struct list vswitches;
+    struct list teams;
 };
 
 static void *list_add(struct list *list, void *item)
@@ -48,6 +50,8 @@ void fabric_free(struct fabric *fabric)
         ip_host_free(fabric->hosts.items[i]);
     for (size_t i = 0; i < fabric->vswitches.count; i++)
         vswitch_free(fabric->vswitches.items[i]);
+    for (size_t i = 0; i < fabric->teams.count; i++)
+        team_free(fabric->teams.items[i]);
     for (size_t i = 0; i < fabric->nics.count; i++)
         nic_free(fabric->nics.items[i]);
     for (size_t i = 0; i < fabric->switches.count; i++)
@@ -56,6 +60,7 @@ void fabric_free(struct fabric *fabric)
         cable_free(fabric->cables.items[i]);
     free(fabric->hosts.items);
     free(fabric->vswitches.items);
+    free(fabric->teams.items);
     free(fabric->nics.items);
     free(fabric->switches.items);
     free(fabric->cables.items);
@@ -132,6 +137,11 @@ void fabric_add_vswitch(struct fabric *fabric, const struct vswitch_config *conf
                              .rate_bits_per_s = nic_port(config->uplink)->tx.config.rate_bits_per_s,
                              .length_m = 1});
     }
+}
+
+struct team *fabric_add_team(struct fabric *fabric, const struct team_config *config)
+{
+    return list_add(&fabric->teams, team_new(&fabric->wire, config));
 }
 
 struct sw *fabric_find_switch(const struct fabric *fabric, const char *name)
@@ -254,6 +264,8 @@ static void count_port(const struct fabric *fabric, struct counter_sink *sink,
     count_one(sink, port->name, "frames-reordered", port->tx.counts.reordered);
     count_one(sink, port->name, "pauses-sent", port->pauses_sent);
     count_one(sink, port->name, "pauses-honoured", port->controls);
+    count_one(sink, port->name, "lacpdus-sent", port->lacpdus_sent);
+    count_one(sink, port->name, "lacpdus-heard", port->lacpdus_heard);
     count_drops(fabric, sink, port->name);
 }
 

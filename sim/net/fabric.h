@@ -43,6 +43,11 @@ struct vswitch_config {
 };
 void fabric_add_vswitch(struct fabric *fabric, const struct vswitch_config *config);
 
+/* A team over NICs that have their cables and no user (team.h); its own NIC has neither. */
+struct team;
+struct team_config;
+struct team *fabric_add_team(struct fabric *fabric, const struct team_config *config);
+
 /* By name; NULL: there is none. A port is "hv1.iscsi1" or "switch-1.24". */
 struct sw *fabric_find_switch(const struct fabric *fabric, const char *name);
 struct nic *fabric_find_nic(const struct fabric *fabric, const char *name);

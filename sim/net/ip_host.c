@@ -438,6 +438,15 @@ static void on_carrier(struct nic_user *user, struct nic *nic, bool is_up)
         host->user->ops->on_carrier(host->user, nic, is_up);
 }
 
+/* The same addresses, behind another port of the switches. */
+static void on_moved(struct nic_user *user, struct nic *nic)
+{
+    struct interface *interface = interface_of(user);
+
+    if (nic_is_up(nic) && !interface->host->is_off)
+        announce(interface);
+}
+
 /* -- Life cycle, addresses --------------------------------------------------------------------- */
 
 struct ip_host *ip_host_new(struct wire *wire, const char *name, const struct ip_options *options)
@@ -542,7 +551,7 @@ enum plant ip_host_planted(const struct ip_host *host)
 static struct interface *interface_for(struct ip_host *host, struct nic *nic)
 {
     static const struct nic_user_ops ops = {
-        .on_frame = on_frame, .on_room = on_room, .on_carrier = on_carrier};
+        .on_frame = on_frame, .on_room = on_room, .on_carrier = on_carrier, .on_moved = on_moved};
 
     for (uint32_t i = 0; i < host->interface_count; i++)
         if (host->interfaces[i]->nic == nic)

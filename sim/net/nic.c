@@ -15,7 +15,9 @@
 
 struct nic {
     struct port port;
-    struct nic_user *user; /* borrowed */
+    struct nic_user *user;   /* borrowed */
+    struct nic_below *below; /* borrowed; NULL: it has a cable of its own */
+    bool is_carried;         /* from below */
     struct mac_addr mac;
     uint32_t mtu_bytes;
     uint32_t index; /* in the fabric */
@@ -100,6 +102,17 @@ static void tell_carrier(struct timer *timer)
         nic->user->ops->on_carrier(nic->user, nic, nic->is_up);
 }
 
+/* Carrier of a NIC without a cable follows from below and from itself. */
+static void settle_below(struct nic *nic)
+{
+    bool is_up = nic->is_carried && port_is_lit(&nic->port);
+
+    if (!nic->below || is_up == nic->port.has_carrier)
+        return;
+    nic->port.has_carrier = is_up;
+    change_carrier(&nic->port, is_up);
+}
+
 /* The second least bit of the first octet: locally administered (IEEE 802-2014, 8.4). */
 static struct mac_addr mac_of_index(uint32_t index)
 {
@@ -157,6 +170,41 @@ void nic_begin(struct nic *nic)
     clock_cancel(nic->port.wire->clock, &nic->debounce);
 }
 
+void nic_set_below(struct nic *nic, struct nic_below *below)
+{
+    assert(!nic->port.cable);
+    nic->below = below;
+}
+
+void nic_take_from_below(struct nic *nic, struct frame *frame)
+{
+    nic->port.received++;
+    nic->port.received_bytes += frame_bytes(frame);
+    if (!nic->port.has_carrier)
+        port_drop_received(&nic->port, DROP_NO_CARRIER, frame);
+    else if (nic->port.frozen[DIRECTION_IN] > 0)
+        port_drop_received(&nic->port, DROP_FROZEN, frame);
+    else
+        take_in(&nic->port, frame);
+}
+
+void nic_set_carried(struct nic *nic, bool is_carried)
+{
+    nic->is_carried = is_carried;
+    settle_below(nic);
+}
+
+void nic_pass_room(struct nic *nic)
+{
+    pass_on_room(&nic->port);
+}
+
+void nic_pass_moved(struct nic *nic)
+{
+    if (nic->user && nic->user->ops->on_moved)
+        nic->user->ops->on_moved(nic->user, nic);
+}
+
 const char *nic_name(const struct nic *nic)
 {
     return nic->port.name;
@@ -165,6 +213,11 @@ const char *nic_name(const struct nic *nic)
 struct mac_addr nic_mac(const struct nic *nic)
 {
     return nic->mac;
+}
+
+void nic_set_mac(struct nic *nic, struct mac_addr mac)
+{
+    nic->mac = mac;
 }
 
 uint32_t nic_mtu_bytes(const struct nic *nic)
@@ -206,6 +259,8 @@ bool nic_is_enabled(const struct nic *nic)
 
 uint32_t nic_room(struct nic *nic)
 {
+    if (nic->below && nic->port.has_carrier)
+        return nic->below->ops->room(nic->below);
     uint32_t room = link_room(&nic->port.tx);
 
     if (room == 0)
@@ -216,6 +271,11 @@ uint32_t nic_room(struct nic *nic)
 void nic_send(struct nic *nic, struct frame *frame)
 {
     assert(frame_packet_bytes(frame) <= nic->mtu_bytes);
+    if (nic->below && nic->port.has_carrier && nic->port.frozen[DIRECTION_OUT] == 0) {
+        show_tap(nic, DIRECTION_OUT, frame);
+        nic->below->ops->send(nic->below, frame);
+        return;
+    }
     if (nic->port.has_carrier && link_room(&nic->port.tx) > 0)
         show_tap(nic, DIRECTION_OUT, frame);
     port_send(&nic->port, frame, now_ns(nic), 0);
@@ -224,11 +284,13 @@ void nic_send(struct nic *nic, struct frame *frame)
 void nic_disable(struct nic *nic)
 {
     port_disable(&nic->port);
+    settle_below(nic);
 }
 
 void nic_enable(struct nic *nic)
 {
     port_enable(&nic->port);
+    settle_below(nic);
 }
 
 void nic_freeze(struct nic *nic, enum direction direction)
@@ -255,6 +317,7 @@ void nic_power_off(struct nic *nic)
 {
     if (nic->unpowered++ == 0)
         port_set_powered(&nic->port, false);
+    settle_below(nic);
 }
 
 void nic_power_on(struct nic *nic)
@@ -262,6 +325,7 @@ void nic_power_on(struct nic *nic)
     assert(nic->unpowered > 0);
     if (--nic->unpowered == 0)
         port_set_powered(&nic->port, true);
+    settle_below(nic);
 }
 
 uint64_t nic_dropped(const struct nic *nic, enum drop_reason reason)

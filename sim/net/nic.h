@@ -37,6 +37,8 @@ struct nic_user_ops {
     /* nic_room() was 0 when somebody asked, and now half of the queue is free. */
     void (*on_room)(struct nic_user *user, struct nic *nic);
     void (*on_carrier)(struct nic_user *user, struct nic *nic, bool is_up);
+    /* Its frames leave by another way now, which switches should learn. May be NULL. */
+    void (*on_moved)(struct nic_user *user, struct nic *nic);
 };
 struct nic_user {
     const struct nic_user_ops *ops;
@@ -54,8 +56,26 @@ void nic_set_promiscuous(struct nic *nic, bool is_promiscuous);
 /* Carrier as it is now is what the host knows from the beginning: no on_carrier comes for it. */
 void nic_begin(struct nic *nic);
 
+/* A NIC that has no cable, but others below it: a team (team.h). What it sends goes there. */
+struct nic_below;
+struct nic_below_ops {
+    uint32_t (*room)(struct nic_below *below); /* as nic_room(), which it orders an on_room for */
+    void (*send)(struct nic_below *below, struct frame *frame); /* takes ownership */
+};
+struct nic_below {
+    const struct nic_below_ops *ops;
+};
+/* For those below, who call these before the NIC is used, and whenever something comes or changes.
+ * 'below' is borrowed. */
+void nic_set_below(struct nic *nic, struct nic_below *below);
+void nic_take_from_below(struct nic *nic, struct frame *frame); /* takes ownership */
+void nic_set_carried(struct nic *nic, bool is_carried); /* in place of the cable's carrier */
+void nic_pass_room(struct nic *nic);
+void nic_pass_moved(struct nic *nic);
+
 const char *nic_name(const struct nic *nic);
 struct mac_addr nic_mac(const struct nic *nic);
+void nic_set_mac(struct nic *nic, struct mac_addr mac);
 uint32_t nic_mtu_bytes(const struct nic *nic);
 void nic_set_mtu_bytes(struct nic *nic, uint32_t mtu_bytes);
 struct port *nic_port(struct nic *nic);

@@ -41,6 +41,8 @@ struct port {
     struct timer ask_timer; /* asks again before the silence is over */
     uint64_t pauses_sent;   /* PAUSE frames, those that end a silence among them */
     uint64_t controls;      /* of the received, frames that were for MAC control */
+    uint64_t lacpdus_sent;  /* its owner's, see lag.h */
+    uint64_t lacpdus_heard; /* of the received, likewise */
     uint64_t received;      /* frames that arrived */
     uint64_t received_bytes;
     uint64_t dropped[DROP_REASON_COUNT]; /* of those, here and at once */

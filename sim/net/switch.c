@@ -24,10 +24,19 @@
 #define UNPLUGGED_RATE       INT64_C(1000000000) /* until a cable says better */
 #define PLANTED_LOSS_EVERY   1000u
 
+/* Ports that are one to everybody else. */
+struct switch_group {
+    struct lag lag;
+    struct sw *sw;
+    struct switch_port *ports[LAG_MOST_LINKS]; /* the first stands for all in the MAC table */
+};
+
 struct switch_port {
     struct port port;
     struct sw *sw;
-    int index; /* its number in the MAC table */
+    int index;                  /* its number, and in the MAC table if it is in no group */
+    struct switch_group *group; /* NULL: in none */
+    unsigned link;              /* of the group */
     struct vlan_port vlan;
     bool is_blocked;
     uint32_t blocks; /* layers of faults that block it, too */
@@ -70,6 +79,8 @@ struct sw {
     uint64_t mac_refused;
     uint64_t sent_above_mtu; /* never, says rule P8 */
     uint64_t planted_count;
+    struct switch_group *groups; /* owned */
+    uint32_t group_count;
     uint32_t port_count;
     struct switch_port ports[];
 };
@@ -150,6 +161,22 @@ static bool can_forward(const struct switch_port *out, uint32_t vlan)
            clock_now_ns(out->port.wire->clock) >= out->forwards_from_ns;
 }
 
+/* What the MAC table calls the way behind this port. */
+static int station_index(const struct switch_port *port)
+{
+    return port->group ? port->group->ports[0]->index : port->index;
+}
+
+/* The port that a frame for this way leaves by; NULL: none of the group carries anything. */
+static struct switch_port *choose_port(struct switch_port *first, const struct frame *frame)
+{
+    if (!first->group)
+        return first;
+    unsigned link = lag_choose(&first->group->lag, frame);
+
+    return link == LAG_NO_LINK ? NULL : first->group->ports[link];
+}
+
 static void flood(struct sw *sw, struct frame *frame, const struct passage *passage)
 {
     uint32_t copies = 0;
@@ -158,7 +185,10 @@ static void flood(struct sw *sw, struct frame *frame, const struct passage *pass
     for (uint32_t i = 0; i < sw->port_count; i++) {
         struct switch_port *out = &sw->ports[i];
 
-        if (out == passage->in || !can_forward(out, passage->vlan))
+        if (station_index(out) != out->index || station_index(passage->in) == out->index)
+            continue; /* another port stands for it, or it came from there */
+        out = choose_port(out, frame);
+        if (!out || !can_forward(out, passage->vlan))
             continue;
         copies++;
         send_out(sw, out, frame_ref(frame), passage);
@@ -189,6 +219,8 @@ static enum drop_reason refusal(const struct sw *sw, const struct switch_port *i
         return DROP_FROZEN;
     if (is_blocked(in))
         return DROP_BLOCKED;
+    if (in->group && !lag_takes(&in->group->lag, in->link))
+        return DROP_STANDBY;
     if (now_ns(sw) < in->forwards_from_ns)
         return DROP_NOT_FORWARDING;
     if (frame_packet_bytes(frame) > sw->mtu_bytes)
@@ -208,7 +240,7 @@ static enum drop_reason no_vlan(const struct switch_port *in, const struct frame
 
 static void learn(struct sw *sw, const struct switch_port *in, uint32_t vlan, struct mac_addr from)
 {
-    enum mac_learned learned = mac_table_learn(sw->macs, vlan, from, in->index, now_ns(sw));
+    enum mac_learned learned = mac_table_learn(sw->macs, vlan, from, station_index(in), now_ns(sw));
 
     sw->mac_moves += learned == MAC_MOVED;
     sw->mac_refused += learned == MAC_NO_ROOM;
@@ -233,13 +265,19 @@ static void pass_on(struct sw *sw, struct switch_port *in, struct frame *frame, 
 
     if (index == MAC_PORT_NONE) {
         flood(sw, frame, &passage);
-    } else if (index == in->index) {
+        return;
+    }
+    struct switch_port *out = choose_port(&sw->ports[index], frame);
+
+    if (index == station_index(in)) {
         port_drop_received(&in->port, DROP_SAME_PORT, frame);
-    } else if (now_ns(sw) < sw->ports[index].forwards_from_ns) {
+    } else if (!out) {
+        port_drop_received(&in->port, DROP_NO_WAY_OUT, frame);
+    } else if (now_ns(sw) < out->forwards_from_ns) {
         port_drop_received(&in->port, DROP_NOT_FORWARDING, frame);
     } else {
         sw->forwarded++;
-        send_out(sw, &sw->ports[index], frame, &passage);
+        send_out(sw, out, frame, &passage);
     }
 }
 
@@ -398,10 +436,93 @@ static void forget_asking(struct switch_port *in)
     port_forget_asking(&in->port);
 }
 
+/* -- Groups ------------------------------------------------------------------------------------ */
+
+static struct switch_group *group_of(struct lag *lag)
+{
+    return CONTAINER_OF(lag, struct switch_group, lag);
+}
+
+static void send_pdu(struct lag *lag, unsigned link, struct frame *frame)
+{
+    struct switch_port *out = group_of(lag)->ports[link];
+
+    if (out->sw->frozen > 0) {
+        frame_unref(frame); /* never made */
+        return;
+    }
+    out->port.lacpdus_sent++;
+    port_send(&out->port, frame, now_ns(out->sw), (uint32_t)out->index);
+}
+
+/* Locally administered, no NIC's and no port's: of the switch, with its first port's number. */
+static struct mac_addr system_of(const struct sw *sw)
+{
+    uint32_t id = sw->ports[0].port.id;
+
+    return (struct mac_addr){
+        {0x06, 0x01, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id}};
+}
+
+static struct mac_addr station(struct lag *lag, unsigned link)
+{
+    uint32_t id = group_of(lag)->ports[link]->port.id;
+
+    return (struct mac_addr){
+        {0x06, 0x02, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id}};
+}
+
+/* What was learned behind a group stays until nothing leads there. */
+static void change_group(struct lag *lag)
+{
+    struct switch_group *group = group_of(lag);
+
+    note(group->sw, "group-senders", lag->senders);
+    if (lag->senders == 0)
+        mac_table_forget_port(group->sw->macs, group->ports[0]->index);
+}
+
+static void add_group(struct sw *sw, struct switch_group *group,
+                      const struct switch_group_config *config)
+{
+    static const struct lag_ops ops = {
+        .send = send_pdu, .station = station, .on_change = change_group};
+    struct lag_config lag = config->lag;
+
+    assert(lag.mode == LAG_STATIC || lag.mode == LAG_LACP);
+    group->sw = sw;
+    for (unsigned i = 0; i < config->port_count; i++) {
+        struct switch_port *port = &sw->ports[config->ports[i] - 1];
+
+        assert(!port->group);
+        port->group = group;
+        port->link = i;
+        group->ports[i] = port;
+    }
+    lag.system = system_of(sw);
+    lag.key = (uint16_t)config->ports[0];
+    lag_init(&group->lag, &ops, sw->wire, &lag, config->port_count);
+}
+
+/* A LACPDU of its group ends here. */
+static bool hear_pdu(struct switch_port *in, const struct frame *frame)
+{
+    if (!in->group || in->sw->frozen > 0 || !in->is_up || frame->is_fcs_bad ||
+        !lag_hear(&in->group->lag, in->link, frame))
+        return false;
+    in->port.lacpdus_heard++;
+    return true;
+}
+
 static void take_in(struct port *port, struct frame *frame)
 {
     struct switch_port *in = switch_port_of(port);
     struct sw *sw = in->sw;
+
+    if (hear_pdu(in, frame)) {
+        frame_unref(frame);
+        return;
+    }
     enum drop_reason reason = refusal(sw, in, frame);
 
     if (plant_is_on(sw->wire->planted, PLANT_P8) && ++sw->planted_count % PLANTED_LOSS_EVERY == 0)
@@ -422,8 +543,10 @@ static void settle_link(struct switch_port *port)
     if (port->is_up)
         port->forwards_from_ns =
             time_after(now_ns(sw), port->is_edge ? 0 : sw->port_forwarding_delay_ns);
-    else
+    else if (!port->group)
         mac_table_forget_port(sw->macs, port->index);
+    if (port->group)
+        lag_set_up(&port->group->lag, port->link, port->is_up);
 }
 
 static void end_debounce(struct timer *timer)
@@ -483,6 +606,8 @@ static void lose_power(struct sw *sw)
     for (uint32_t i = 0; i < sw->port_count; i++) {
         clock_cancel(sw->wire->clock, &sw->ports[i].debounce);
         sw->ports[i].is_up = false;
+        if (sw->ports[i].group)
+            lag_set_up(&sw->ports[i].group->lag, sw->ports[i].link, false);
     }
     mac_table_flush(sw->macs);
 }
@@ -560,6 +685,10 @@ struct sw *switch_new(struct wire *wire, const struct switch_config *config)
     timer_init(&sw->boot, end_boot);
     for (uint32_t i = 0; i < sw->port_count; i++)
         add_port(sw, i, config);
+    sw->group_count = config->group_count;
+    sw->groups = mem_array(config->group_count, sizeof(*sw->groups));
+    for (uint32_t i = 0; i < sw->group_count; i++)
+        add_group(sw, &sw->groups[i], &config->groups[i]);
     return sw;
 }
 
@@ -569,6 +698,8 @@ void switch_free(struct sw *sw)
         return;
     clock_cancel(sw->wire->clock, &sw->boot);
     clock_cancel(sw->wire->clock, &sw->drain);
+    for (uint32_t i = 0; i < sw->group_count; i++)
+        lag_fini(&sw->groups[i].lag);
     for (uint32_t i = 0; i < sw->port_count; i++) {
         clock_cancel(sw->wire->clock, &sw->ports[i].debounce);
         port_fini(&sw->ports[i].port);
@@ -577,6 +708,7 @@ void switch_free(struct sw *sw)
     packet_buffer_fini(&sw->buffer);
     mac_table_free(sw->macs);
     impair_fini(&sw->impair);
+    free(sw->groups);
     free(sw->name);
     free(sw);
 }
@@ -708,7 +840,7 @@ void switch_set_blocked(struct sw *sw, uint32_t port_number, bool is_blocked)
 
     port->is_blocked = is_blocked;
     if (is_blocked)
-        mac_table_forget_port(sw->macs, port->index);
+        mac_table_forget_port(sw->macs, station_index(port));
 }
 
 void switch_block_port(struct sw *sw, uint32_t port_number)
@@ -718,7 +850,7 @@ void switch_block_port(struct sw *sw, uint32_t port_number)
     struct switch_port *port = &sw->ports[port_number - 1];
 
     if (port->blocks++ == 0)
-        mac_table_forget_port(sw->macs, port->index);
+        mac_table_forget_port(sw->macs, station_index(port));
 }
 
 void switch_unblock_port(struct sw *sw, uint32_t port_number)
@@ -787,8 +919,8 @@ bool switch_check(const struct sw *sw, char *ret_text, size_t text_bytes)
     for (uint32_t i = 0; i < sw->port_count; i++) {
         const struct port *port = &sw->ports[i].port;
 
-        received += port->received - port->controls;
-        copies += port->tx.counts.offered - port->pauses_sent;
+        received += port->received - port->controls - port->lacpdus_heard;
+        copies += port->tx.counts.offered - port->pauses_sent - port->lacpdus_sent;
         for (size_t reason = 0; reason < DROP_REASON_COUNT; reason++)
             dropped += port->dropped[reason];
     }

@@ -25,10 +25,16 @@
  * it. What is above the MTU is dropped all the same, although a real one can only cut it off: the
  * next one drops the torso.
  *
+ * Ports of a group are one to everybody else (802.1AX): an address is learned at the group, a frame
+ * leaves by one of them (lag.h), and none goes back to the group that it came from. A port that
+ * LACP has not taken into the group carries nothing. LACPDUs need a switch that runs and is not
+ * frozen.
+ *
  * Faults are layers: two power_off need two power_on.
  */
 #pragma once
 
+#include "sim/net/lag.h"
 #include "sim/net/port.h"
 #include "sim/net/vlan.h"
 
@@ -42,10 +48,19 @@ struct switch_port_config {
     enum flow_control flow_control;
 };
 
+/* Link aggregation of some ports. */
+struct switch_group_config {
+    uint32_t ports[LAG_MOST_LINKS]; /* their numbers, from 1; no port is in two groups */
+    unsigned port_count;
+    struct lag_config lag; /* static or lacp; 'system' and 'key' are the switch's to choose */
+};
+
 struct switch_config {
     const char *name;                       /* "switch-1"; copied. Its ports: "switch-1.1", ... */
     uint32_t port_count;                    /* 1 to 4096 */
     const struct switch_port_config *ports; /* 'port_count' of them; NULL: all are {0} */
+    const struct switch_group_config *groups;
+    uint32_t group_count;
     bool is_cut_through;
     uint32_t mtu_bytes;           /* as a NIC's; 0: 1500. Frame limit: + 14, + 4 with a tag */
     uint64_t port_buffer_bytes;   /* 0: 512 KiB, or no bound beside a shared buffer */

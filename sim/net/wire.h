@@ -27,6 +27,7 @@
     X(DROP_TAGGED, "tagged")             /* a VLAN tag on an access port or at a NIC without */    \
     X(DROP_NOT_IN_VLAN, "not-in-vlan")   /* the port does not carry the VLAN of the frame */       \
     X(DROP_BLOCKED, "blocked")           /* the port is blocked, so that there is no loop */       \
+    X(DROP_STANDBY, "standby")           /* of aggregated links: this one carries nothing now */   \
     X(DROP_BUFFER_FULL, "buffer-full")   /* the shared buffer of a switch, or the port's share */  \
     X(DROP_CONTROL, "mac-control")       /* a PAUSE that is not honoured, or unknown */            \
     X(DROP_LOSS, "loss")                 /* the fault 'lose' took it */                            \
