@@ -188,6 +188,8 @@ static int attach(struct plan *plan, char *text)
     *equals = '\0';
     if (!topology_find(topology, text, &part) || part.kind != PART_NIC)
         return usage("there is no NIC of this name to attach:", text);
+    if (topology->nics[part.index].member_count > 0)
+        return usage("a real host makes its own team; attach the members of", text);
     if (!outside_check(equals + 1, &err)) {
         fprintf(stderr, "error: %s\n  = help: %s\n", err.text, err.help);
         return EXIT_USAGE;

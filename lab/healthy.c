@@ -72,11 +72,15 @@ bool healthy_fits(const struct topology *t, uint32_t path_index)
     const struct topology_path *path = &t->paths[path_index];
     uint32_t a = t->nics[path->nic_index].mtu_bytes;
     uint32_t b = t->nics[path->array_nic_index].mtu_bytes;
-    struct part_ref first = {
-        .kind = PART_CABLE, .index = t->nics[path->nic_index].cable_index, .owner = TOPOLOGY_NONE};
+    uint32_t outlets[LAG_MOST_LINKS];
 
-    if (first.index == TOPOLOGY_NONE || !topology_path_uses(t, path_index, first))
-        return false; /* no cable, blocked, or in another VLAN: there is no way */
+    for (unsigned i = topology_outlets(t, path->nic_index, outlets); i-- > 0;) {
+        struct part_ref first = {
+            .kind = PART_CABLE, .index = t->nics[outlets[i]].cable_index, .owner = TOPOLOGY_NONE};
+
+        if (first.index == TOPOLOGY_NONE || !topology_path_uses(t, path_index, first))
+            return false; /* no cable, blocked, or in another VLAN: there is no way */
+    }
     for (uint32_t s = 0; s < t->switch_count; s++) {
         struct part_ref sw = {.kind = PART_SWITCH, .index = s, .owner = TOPOLOGY_NONE};
 

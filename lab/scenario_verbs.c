@@ -89,6 +89,13 @@ static void list_kinds(unsigned kinds, char *text, size_t text_bytes)
     }
 }
 
+/* What happens to a team's NIC itself; all else happens to frames in a port, and it has none. */
+static bool fits_team(enum verb verb)
+{
+    return verb == VERB_DISABLE || verb == VERB_ENABLE || verb == VERB_FREEZE ||
+           verb == VERB_THAW || verb == VERB_FLAP;
+}
+
 static bool find_part(const struct topology *topology, const struct node *node, enum verb verb,
                       struct part_ref *ret_part, struct errors *errors)
 {
@@ -108,6 +115,16 @@ static bool find_part(const struct topology *topology, const struct node *node, 
         error_help(node_error(errors, node, "'%s' does not fit '%.80s', which is a %s", row->word,
                               node->text, part_kind_word(ret_part->kind)),
                    "it fits %s", kinds);
+        return false;
+    }
+    if (ret_part->kind == PART_NIC && topology->nics[ret_part->index].member_count > 0 &&
+        !fits_team(verb)) {
+        const struct topology_nic *team = &topology->nics[ret_part->index];
+
+        error_help(node_error(errors, node, "'%s' does not fit '%.80s', which is a team", row->word,
+                              node->text),
+                   "name one of its members, like '%s'",
+                   topology->nics[team->members[0]].full_name);
         return false;
     }
     if (!(row->can_run & PART_BIT(ret_part->kind))) {

@@ -84,6 +84,7 @@ static void add_switch(struct build *build, const struct node *map)
         sw->port_buffer_bytes = 0;
     check_pause(build, map, sw);
     build_add_ports(build, sw, &file);
+    build_add_groups(build, sw, file.groups);
 }
 
 /* ---- NICs ---- */
@@ -129,6 +130,8 @@ static void add_nic(struct build *build, const struct node *map, const struct ni
         .flow_control = (enum flow_control)file.flow_control,
         .cable_index = TOPOLOGY_NONE,
         .uplink = TOPOLOGY_NONE,
+        .team = TOPOLOGY_NONE,
+        .lag = build_lag(&file.team.lag),
     };
     snprintf(nic->name, sizeof(nic->name), "%s", map->key->text);
     snprintf(nic->full_name, sizeof(nic->full_name), "%s.%s", owner->name, nic->name);
@@ -442,6 +445,7 @@ static void build_all(struct build *build)
     add_each(build, file->hosts, "host", HOSTS_MOST, add_hosts);
     add_each(build, file->arrays, "array", ARRAYS_MOST, add_array);
     build_add_uplinks(build);
+    build_add_teams(build);
     if (file->hosts)
         build_add_paths(build);
     add_each(build, file->cables, "cable", CABLES_MOST, build_add_cables);
@@ -451,6 +455,7 @@ static void build_all(struct build *build)
     build_check_unique(build, true);
     build_check_names(build);
     build_check_fabric(build);
+    build_check_groups(build);
     build_check_chap(build);
 }
 
@@ -507,6 +512,8 @@ void topology_free(struct topology *topology)
         free(topology->switches[i].cable_of_port);
         free(topology->switches[i].ports);
         free(topology->switches[i].trunks);
+        free(topology->switches[i].groups);
+        free(topology->switches[i].group_of_port);
     }
     free(topology->about);
     free(topology->switches);

@@ -79,6 +79,9 @@ struct topology_switch {
     uint32_t *cable_of_port;          /* 'port_count' indices of cables, or TOPOLOGY_NONE */
     struct switch_port_config *ports; /* 'port_count' of them */
     struct vlan_set *trunks;          /* what they point to */
+    struct switch_group_config *groups;
+    uint32_t group_count;
+    uint32_t *group_of_port; /* 'port_count' indices of groups, or TOPOLOGY_NONE */
 };
 
 /* All NICs in one array: those of the hosts first, then those of the arrays. */
@@ -97,6 +100,10 @@ struct topology_nic {
     uint32_t cable_index; /* TOPOLOGY_NONE: nothing is plugged in */
     bool is_uplink;       /* of a vSwitch */
     uint32_t uplink;      /* of a virtual NIC: the one behind whose vSwitch it is; TOPOLOGY_NONE */
+    uint32_t team;        /* of a member: the NIC of its team; TOPOLOGY_NONE */
+    uint32_t members[LAG_MOST_LINKS]; /* of a team's NIC */
+    unsigned member_count;            /* 0: it is none */
+    struct lag_config lag;
 };
 
 /* One end of a cable: in a NIC, or in a port of a switch. */
@@ -240,8 +247,13 @@ struct source_pos topology_part_pos(const struct topology *topology, struct part
 uint32_t topology_cross(const struct topology *topology, const struct cable_end *from,
                         const struct cable_end *to, uint32_t vlan);
 
-/* The NIC that has the cable: 'nic' itself, or the uplink of its vSwitch. */
-uint32_t topology_outlet(const struct topology *topology, uint32_t nic_index);
+/* The NICs that have the cables: 'nic' itself, the uplink of its vSwitch, or the members of its
+ * team; how many. */
+unsigned topology_outlets(const struct topology *topology, uint32_t nic_index,
+                          uint32_t ret_nics[LAG_MOST_LINKS]);
+
+/* Do both cables join the same two groups of switch ports, so that they are one link? */
+bool topology_is_one_link(const struct topology *topology, uint32_t cable_a, uint32_t cable_b);
 
 /* The NIC by which packets from the address of 'nic' leave: another one where a weak host does not
  * bind its sessions and has an earlier NIC in that network. */

@@ -55,6 +55,17 @@ void build_add_ports(struct build *build, struct topology_switch *sw,
 /* Which NIC is the uplink of each virtual one. */
 void build_add_uplinks(struct build *build);
 
+/* Groups of the ports of one switch; then which NICs are the members of each team, and, once the
+ * cables are in, what of both does not fit together. */
+struct lag_config build_lag(const struct lag_file *file);
+void build_add_groups(struct build *build, struct topology_switch *sw, const struct node *groups);
+void build_add_teams(struct build *build);
+void build_check_groups(struct build *build);
+
+/* "7", or "2-8" from the first to the last, within 'least' to 'most'. */
+bool build_parse_range(const char *text, uint32_t least, uint32_t most, uint32_t *ret_first,
+                       uint32_t *ret_last);
+
 /* Who proves what at login (topology_chap.c): of one host, one session, one array; and what of it
  * cannot end well. */
 void build_add_host_chap(struct build *build, struct topology_host *host,

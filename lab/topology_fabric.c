@@ -203,14 +203,20 @@ static void check_session(struct build *build, struct joints *joints,
                           const struct topology_path *path)
 {
     const struct topology *topology = build->topology;
-    uint32_t outlet = topology_outlet(topology, path->nic_index);
-    const struct topology_nic *nic = &topology->nics[outlet];
+    const struct topology_nic *nic = &topology->nics[path->nic_index];
     const struct topology_nic *portal = &topology->nics[path->array_nic_index];
+    uint32_t outlets[LAG_MOST_LINKS];
+    bool has_cables = false;
 
-    if (nic->cable_index == TOPOLOGY_NONE || portal->cable_index == TOPOLOGY_NONE ||
-        set_of(joints->parents, outlet) == set_of(joints->parents, path->array_nic_index))
-        return;
-    bool has_cables = set_of(joints->boxes, outlet) == set_of(joints->boxes, path->array_nic_index);
+    for (unsigned i = topology_outlets(topology, path->nic_index, outlets); i-- > 0;) {
+        if (topology->nics[outlets[i]].cable_index == TOPOLOGY_NONE ||
+            portal->cable_index == TOPOLOGY_NONE ||
+            set_of(joints->parents, outlets[i]) == set_of(joints->parents, path->array_nic_index))
+            return;
+        nic = &topology->nics[outlets[i]];
+        has_cables = has_cables || set_of(joints->boxes, outlets[i]) ==
+                                       set_of(joints->boxes, path->array_nic_index);
+    }
 
     error_help(node_warning(build->errors, build->nic_nodes[path->nic_index]->key,
                             "no %s from '%s' to '%s'", has_cables ? "VLAN leads" : "cables lead",
@@ -218,6 +224,15 @@ static void check_session(struct build *build, struct joints *joints,
                has_cables ? "the session between them can never log in: look at 'port-settings' "
                             "along the way"
                           : "the session between them can never log in");
+}
+
+/* Of two groups that are joined already: no loop, but more of the same link. */
+static bool is_in_earlier(const struct topology *topology, uint32_t cable_index)
+{
+    for (uint32_t i = 0; i < cable_index; i++)
+        if (topology_is_one_link(topology, i, cable_index))
+            return true;
+    return false;
 }
 
 void build_check_fabric(struct build *build)
@@ -234,14 +249,15 @@ void build_check_fabric(struct build *build)
             join_nic(joints, cable);
             continue;
         }
-        join_switches(build, joints, cable);
+        if (!is_in_earlier(topology, i))
+            join_switches(build, joints, cable);
         warn_of_mismatch(build, cable);
     }
     for (uint32_t i = 0; i < topology->path_count; i++)
         check_session(build, joints, &topology->paths[i]);
     for (uint32_t i = 0; i < topology->nic_count; i++)
         if (topology->nics[i].cable_index == TOPOLOGY_NONE &&
-            topology->nics[i].uplink == TOPOLOGY_NONE)
+            topology->nics[i].uplink == TOPOLOGY_NONE && topology->nics[i].member_count == 0)
             error_help(node_warning(build->errors, build->nic_nodes[i]->key, "no cable is in '%s'",
                                     topology->nics[i].full_name),
                        "add one under 'cables', or remove the NIC");

@@ -309,7 +309,13 @@ static bool plug(struct build *build, const struct node *at, const struct cable_
                    topology->nics[topology->nics[end->nic_index].uplink].full_name);
         return false;
     }
-
+    if (end->nic_index != TOPOLOGY_NONE && topology->nics[end->nic_index].member_count > 0) {
+        error_help(node_error(build->errors, at, "'%s' is a team: no cable fits",
+                              topology->nics[end->nic_index].full_name),
+                   "plug it into its members, like '%s'",
+                   topology->nics[topology->nics[end->nic_index].members[0]].full_name);
+        return false;
+    }
     if (!place) {
         error_help(node_error(build->errors, at, "'%s' has not enough ports for 'count'",
                               topology->switches[end->switch_index].name),

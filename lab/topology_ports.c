@@ -8,9 +8,8 @@
 #include "lab/quantity.h"
 #include "sim/core/mem.h"
 
-/* "7", or "2-8" from the first to the last. */
-static bool parse_range(const char *text, uint32_t least, uint32_t most, uint32_t *ret_first,
-                        uint32_t *ret_last)
+bool build_parse_range(const char *text, uint32_t least, uint32_t most, uint32_t *ret_first,
+                       uint32_t *ret_last)
 {
     char number[16];
     const char *dash = strchr(text, '-');
@@ -41,7 +40,7 @@ static bool add_vlans(struct build *build, const struct node *value, struct vlan
 
     if (!schema_has_value(value, "trunk", build->errors))
         return false;
-    if (!parse_range(value->text, VLAN_DEFAULT, VLAN_MOST, &first, &last)) {
+    if (!build_parse_range(value->text, VLAN_DEFAULT, VLAN_MOST, &first, &last)) {
         error_help(node_error(build->errors, value, "'%.40s' is no VLAN", value->text),
                    "write a number from 1 to %u, or a range like 10-20", VLAN_MOST);
         return false;
@@ -107,7 +106,7 @@ static bool read_numbers(struct build *build, const struct node *map,
 {
     if (map->key->is_bad)
         return false;
-    if (parse_range(map->key->text, 1, sw->port_count, ret_first, ret_last))
+    if (build_parse_range(map->key->text, 1, sw->port_count, ret_first, ret_last))
         return true;
     error_help(
         node_key_error(build->errors, map, "'%s' has no ports '%.40s'", sw->name, map->key->text),

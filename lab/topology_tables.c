@@ -68,6 +68,96 @@ const struct record port_record = {
              "Ports that are not named are access ports of VLAN 1.",
 };
 
+static const struct word lag_hashes[] = {{"layer2", LAG_HASH_LAYER2, "both MAC addresses"},
+                                         {"layer2+3", LAG_HASH_LAYER23, "MAC and IPv4 addresses"},
+                                         {"layer3+4", LAG_HASH_LAYER34, "IPv4 addresses and ports"},
+                                         {NULL, 0, NULL}};
+static const struct word lacp_timeouts[] = {
+    {"short", LACP_SHORT, "a LACPDU every second, silent after 3 s"},
+    {"long", LACP_LONG, "every 30 s, silent after 90 s"},
+    {NULL, 0, NULL}};
+static const struct word lacp_activities[] = {{"active", LACP_ACTIVE, NULL},
+                                              {"passive", LACP_PASSIVE, "speaks when spoken to"},
+                                              {NULL, 0, NULL}};
+
+#define LAG_FIELDS(owner)                                                                          \
+    {.key = "hash",                                                                                \
+     .type = FIELD_WORD,                                                                           \
+     MEMBER(owner, lag.hash),                                                                      \
+     .words = lag_hashes,                                                                          \
+     .fallback = "layer3+4",                                                                       \
+     .about = "frames that agree in this leave by the same link (formulas of Linux bonding)"},     \
+        {.key = "lacp-timeout",                                                                    \
+         .type = FIELD_WORD,                                                                       \
+         MEMBER(owner, lag.lacp_timeout),                                                          \
+         .words = lacp_timeouts,                                                                   \
+         .fallback = "long",                                                                       \
+         .about = "how often it wants to hear of its partner (802.1AX: LACP_Timeout)"},            \
+    {                                                                                              \
+        .key = "lacp-activity", .type = FIELD_WORD, MEMBER(owner, lag.lacp_activity),              \
+        .words = lacp_activities, .fallback = "active", .about = "802.1AX: LACP_Activity"          \
+    }
+
+static const struct word group_modes[] = {{"static", LAG_STATIC, "whatever is plugged in"},
+                                          {"lacp", LAG_LACP, "what LACP agreed on (802.1AX)"},
+                                          {NULL, 0, NULL}};
+static const struct field group_fields[] = {
+    {.key = "ports",
+     .type = FIELD_VALUES,
+     NODE_MEMBER(struct group_file, ports),
+     .is_required = true,
+     .about = "2 to 8 ports, or 1 of a group that waits for LACP: `[1, 2]`, `[3-6]`"},
+    {.key = "mode",
+     .type = FIELD_WORD,
+     MEMBER(struct group_file, lag.mode),
+     .words = group_modes,
+     .is_required = true,
+     .about = "which of its ports carry frames"},
+    LAG_FIELDS(struct group_file),
+};
+const struct record group_record = {
+    .name = "group",
+    .title = "group of switch ports",
+    .fields = group_fields,
+    .field_count = ARRAY_SIZE(group_fields),
+    .about = "Link aggregation (802.1AX): ports that are one link to one box. Each belongs to one "
+             "group, and their `port-settings` are alike.",
+};
+
+static const struct word team_modes[] = {
+    {"active-backup", LAG_ACTIVE_BACKUP, "one member at a time, as long as it has carrier"},
+    {"switch-independent", LAG_SWITCH_INDEPENDENT, "sends by all, hears by one"},
+    {"static", LAG_STATIC, "needs a static group at the switch"},
+    {"lacp", LAG_LACP, "needs a group with LACP"},
+    {NULL, 0, NULL}};
+static const struct field team_fields[] = {
+    {.key = "members",
+     .type = FIELD_VALUES,
+     NODE_MEMBER(struct team_file, members),
+     .is_required = true,
+     .about = "2 to 8 NICs of this host that have cables and no address: `[nic1, nic2]`"},
+    {.key = "mode",
+     .type = FIELD_WORD,
+     MEMBER(struct team_file, lag.mode),
+     .words = team_modes,
+     .is_required = true,
+     .about = "which of them carry frames"},
+    {.key = "fail-back",
+     .type = FIELD_BOOL,
+     MEMBER(struct team_file, lag.fails_back),
+     .fallback = "false",
+     .about = "active-backup, switch-independent: the first member takes over again when it can"},
+    LAG_FIELDS(struct team_file),
+};
+const struct record team_record = {
+    .name = "team",
+    .title = "team of NICs",
+    .fields = team_fields,
+    .field_count = ARRAY_SIZE(team_fields),
+    .about = "One interface over several NICs (Windows: NIC Teaming; Linux: bonding). For iSCSI "
+             "vendors say MPIO instead: `scenarios/teaming-not-mpio.yaml` shows why.",
+};
+
 static const struct word forwardings[] = {{"store-and-forward", SWITCH_STORES, NULL},
                                           {"cut-through", SWITCH_CUTS_THROUGH, NULL},
                                           {NULL, 0, NULL}};
@@ -190,6 +280,11 @@ static const struct field switch_fields[] = {
      NODE_MEMBER(struct switch_file, port_settings),
      .record = &port_record,
      .about = "VLANs, blocking and flow control, by port: `{24: {trunk: [10, 20]}}`"},
+    {.key = "groups",
+     .type = FIELD_NAMED,
+     NODE_MEMBER(struct switch_file, groups),
+     .record = &group_record,
+     .about = "link aggregation, by name: `{po1: {ports: [1, 2], mode: lacp}}`"},
 };
 const struct record switch_record = {
     .name = "switch",
@@ -229,6 +324,11 @@ static const struct field nic_fields[] = {
      .about = "of a virtual NIC: the physical NIC, without an address, that is the uplink of its "
               "vSwitch: 'nic1', or 'hv1.nic1' of another host. It needs no cable, keeps its link "
               "when the uplink loses carrier, and gets nothing above the uplink's MTU through"},
+    {.key = "team",
+     .type = FIELD_RECORD,
+     MEMBER(struct nic_file, team),
+     .record = &team_record,
+     .about = "other NICs of the host that it stands for; it needs no cable"},
 };
 const struct record nic_record = {
     .name = "NIC",

@@ -43,6 +43,28 @@ struct switch_file {
     int64_t link_debounce_ns;
     uint32_t mac_entries;
     const struct node *port_settings;
+    const struct node *groups;
+};
+
+/* What both ends of aggregated links may say. */
+struct lag_file {
+    uint32_t mode; /* of enum lag_mode */
+    uint32_t hash;
+    uint32_t lacp_timeout;
+    uint32_t lacp_activity;
+    bool fails_back;
+};
+enum lacp_timeout { LACP_LONG, LACP_SHORT };
+enum lacp_activity { LACP_ACTIVE, LACP_PASSIVE };
+
+struct group_file {
+    const struct node *ports;
+    struct lag_file lag;
+};
+
+struct team_file {
+    const struct node *members; /* NULL: the NIC is no team */
+    struct lag_file lag;
 };
 
 struct port_file {
@@ -61,6 +83,7 @@ struct nic_file {
     uint32_t transmit_queue_frames;
     uint32_t flow_control;
     const struct node *behind; /* NULL: a physical NIC */
+    struct team_file team;
 };
 
 /* Who proves himself, and with what; both NULL: nobody does. */
@@ -128,6 +151,8 @@ struct cable_file {
 extern const struct record topology_record;
 extern const struct record switch_record;
 extern const struct record port_record;
+extern const struct record group_record;
+extern const struct record team_record;
 extern const struct record host_record;
 extern const struct record nic_record;
 extern const struct record session_record;

@@ -26,6 +26,8 @@ static const char *refusal(const struct build *build, const struct topology_nic 
         return "is the NIC itself";
     if (node_get(build->nic_nodes[uplink], "behind"))
         return "is a virtual NIC itself";
+    if (node_get(build->nic_nodes[uplink], "team"))
+        return "is a team";
     if (topology->nics[uplink].prefix_bits > 0)
         return "has an address";
     return NULL;

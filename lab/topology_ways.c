@@ -1,6 +1,7 @@
 /* The way of a path through the fabric: which cables and switches its frames cross, VLAN by VLAN.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lab/topology.h"
 #include "sim/core/mem.h"
@@ -100,8 +101,38 @@ static bool look_around(struct way *way, uint32_t at, uint32_t goal)
     return false;
 }
 
-static bool is_part_of_cable(const struct topology *topology, uint32_t cable_index,
-                             struct part_ref part)
+/* The group that an end is in; TOPOLOGY_NONE: none, or a NIC's. */
+static uint32_t group_at(const struct topology *topology, const struct cable_end *end)
+{
+    return end->switch_index == TOPOLOGY_NONE
+               ? TOPOLOGY_NONE
+               : topology->switches[end->switch_index].group_of_port[end->port_index];
+}
+
+bool topology_is_one_link(const struct topology *topology, uint32_t cable_a, uint32_t cable_b)
+{
+    const struct topology_cable *a = &topology->cables[cable_a];
+    const struct topology_cable *b = &topology->cables[cable_b];
+
+    for (unsigned turn = 0; turn < 2; turn++) {
+        bool is_same = true;
+
+        for (unsigned end = 0; end < 2; end++) {
+            const struct cable_end *there = &a->ends[end];
+            const struct cable_end *here = &b->ends[turn ? 1 - end : end];
+
+            is_same = is_same && there->switch_index == here->switch_index &&
+                      group_at(topology, there) != TOPOLOGY_NONE &&
+                      group_at(topology, there) == group_at(topology, here);
+        }
+        if (is_same)
+            return true;
+    }
+    return false;
+}
+
+static bool is_part_of_one(const struct topology *topology, uint32_t cable_index,
+                           struct part_ref part)
 {
     const struct topology_cable *cable = &topology->cables[cable_index];
 
@@ -121,12 +152,25 @@ static bool is_part_of_cable(const struct topology *topology, uint32_t cable_ind
     return false;
 }
 
-/* 'part' is a switch, a port or a cable. */
+/* Of the cable, or of one that is the same link. */
+static bool is_part_of_cable(const struct topology *topology, uint32_t cable_index,
+                             struct part_ref part)
+{
+    const struct cable_end *end = &topology->cables[cable_index].ends[0];
+    bool is_part = is_part_of_one(topology, cable_index, part);
+
+    if (is_part || group_at(topology, end) == TOPOLOGY_NONE)
+        return is_part;
+    for (uint32_t i = 0; i < topology->cable_count && !is_part; i++)
+        is_part =
+            topology_is_one_link(topology, cable_index, i) && is_part_of_one(topology, i, part);
+    return is_part;
+}
+
+/* 'part' is a switch, a port or a cable; both NICs have the cables. */
 static bool is_on_way(struct way *way, uint32_t from_nic, uint32_t to_nic, struct part_ref part)
 {
     const struct topology *topology = way->topology;
-    from_nic = topology_outlet(topology, from_nic);
-    to_nic = topology_outlet(topology, to_nic);
     uint32_t first = topology->nics[from_nic].cable_index;
     uint32_t last = topology->nics[to_nic].cable_index;
 
@@ -157,17 +201,29 @@ static bool is_on_way(struct way *way, uint32_t from_nic, uint32_t to_nic, struc
     return false;
 }
 
-uint32_t topology_outlet(const struct topology *topology, uint32_t nic_index)
+unsigned topology_outlets(const struct topology *topology, uint32_t nic_index,
+                          uint32_t ret_nics[LAG_MOST_LINKS])
 {
-    uint32_t uplink = topology->nics[nic_index].uplink;
+    const struct topology_nic *nic = &topology->nics[nic_index];
 
-    return uplink == TOPOLOGY_NONE ? nic_index : uplink;
+    if (nic->member_count > 0) {
+        memcpy(ret_nics, nic->members, nic->member_count * sizeof(*ret_nics));
+        return nic->member_count;
+    }
+    ret_nics[0] = nic->uplink == TOPOLOGY_NONE ? nic_index : nic->uplink;
+    return 1;
 }
 
-/* Is it one of them, or the uplink of one? */
+/* Is it one of them, or one that its frames leave by? */
 static bool is_nic_of(const struct topology *topology, uint32_t nic_index, uint32_t part_index)
 {
-    return nic_index == part_index || topology_outlet(topology, nic_index) == part_index;
+    uint32_t outlets[LAG_MOST_LINKS];
+    unsigned count = topology_outlets(topology, nic_index, outlets);
+    bool is_one = nic_index == part_index;
+
+    for (unsigned i = 0; i < count; i++)
+        is_one = is_one || outlets[i] == part_index;
+    return is_one;
 }
 
 uint32_t topology_way_out(const struct topology *topology, uint32_t nic_index)
@@ -195,6 +251,25 @@ uint32_t topology_way_out(const struct topology *topology, uint32_t nic_index)
     return best;
 }
 
+/* By any NIC that has a cable. */
+static bool is_between(const struct topology *topology, uint32_t from_nic, uint32_t to_nic,
+                       struct part_ref part)
+{
+    uint32_t from[LAG_MOST_LINKS];
+    uint32_t to[LAG_MOST_LINKS];
+    unsigned from_count = topology_outlets(topology, from_nic, from);
+    unsigned to_count = topology_outlets(topology, to_nic, to);
+    bool is_used = false;
+
+    for (unsigned i = 0; i < from_count * to_count && !is_used; i++) {
+        struct way way = {.topology = topology};
+
+        is_used = is_on_way(&way, from[i / to_count], to[i % to_count], part);
+        free(way.steps);
+    }
+    return is_used;
+}
+
 /* There and back: by the NICs that own the addresses, and by those that packets really leave by. */
 static bool is_on_any_way(const struct topology *topology, const struct topology_path *path,
                           struct part_ref part)
@@ -205,12 +280,9 @@ static bool is_on_any_way(const struct topology *topology, const struct topology
     bool is_used = false;
 
     for (unsigned i = 0; i < 4 && !is_used; i++) {
-        struct way way = {.topology = topology};
-
         if ((i & 1 && from[1] == from[0]) || (i & 2 && to[1] == to[0]))
             continue;
-        is_used = is_on_way(&way, from[i & 1], to[i >> 1], part);
-        free(way.steps);
+        is_used = is_between(topology, from[i & 1], to[i >> 1], part);
     }
     return is_used;
 }

@@ -7,6 +7,7 @@
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 #include "sim/net/stream_watch.h"
+#include "sim/net/team.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,6 +92,8 @@ static void add_switches(struct world *w)
                            .is_cut_through = sw->is_cut_through,
                            .mtu_bytes = sw->mtu_bytes,
                            .ports = sw->ports,
+                           .groups = sw->groups,
+                           .group_count = sw->group_count,
                            .port_buffer_bytes = (uint64_t)sw->port_buffer_bytes,
                            .shared_buffer_bytes = (uint64_t)sw->shared_buffer_bytes,
                            .alpha_128ths = sw->alpha_128ths,
@@ -119,9 +122,10 @@ static void add_nics(struct world *w)
                                     .queue_frames = nic->transmit_queue_frames,
                                     .flow_control = nic->flow_control};
 
-        config.link_debounce_ns = nic->is_array_nic
-                                      ? t->arrays[nic->owner_index].profile.link_debounce_ns
-                                      : t->hosts[nic->owner_index].profile.link_debounce_ns;
+        if (nic->member_count == 0) /* a team hears of its members' carrier after theirs */
+            config.link_debounce_ns = nic->is_array_nic
+                                          ? t->arrays[nic->owner_index].profile.link_debounce_ns
+                                          : t->hosts[nic->owner_index].profile.link_debounce_ns;
         w->nics[i] = fabric_add_nic(w->fabric, &config);
     }
 }
@@ -172,6 +176,29 @@ static void add_vswitches(struct world *w)
                                                                .nic_count = count});
     }
     free(behind);
+}
+
+/* A real box makes its own teams. */
+static void add_teams(struct world *w)
+{
+    const struct topology *t = w->topology;
+
+    for (uint32_t i = 0; i < t->nic_count; i++) {
+        const struct topology_nic *nic = &t->nics[i];
+        struct nic *members[LAG_MOST_LINKS];
+        bool is_real = false;
+
+        for (unsigned member = 0; member < nic->member_count; member++) {
+            members[member] = w->nics[nic->members[member]];
+            is_real =
+                is_real || (w->options.is_outside && w->options.is_outside[nic->members[member]]);
+        }
+        if (nic->member_count > 0 && !is_real)
+            fabric_add_team(w->fabric, &(struct team_config){.nic = w->nics[i],
+                                                             .members = members,
+                                                             .member_count = nic->member_count,
+                                                             .lag = nic->lag});
+    }
 }
 
 /* Disks: who they are, and who knows what is on them. */
@@ -285,6 +312,7 @@ struct world *world_new(const struct world_options *options)
     add_nics(w);
     add_cables(w);
     add_vswitches(w);
+    add_teams(w);
     add_disks(w);
     add_arrays(w);
     add_hosts(w);

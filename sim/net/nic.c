@@ -103,8 +103,9 @@ static void tell_carrier(struct timer *timer)
 }
 
 /* Carrier of a NIC without a cable follows from below and from itself. */
-static void settle_below(struct nic *nic)
+static void settle_below(struct port *port)
 {
+    struct nic *nic = nic_of(port);
     bool is_up = nic->is_carried && port_is_lit(&nic->port);
 
     if (!nic->below || is_up == nic->port.has_carrier)
@@ -124,8 +125,10 @@ static struct mac_addr mac_of_index(uint32_t index)
 
 struct nic *nic_new(struct wire *wire, const struct nic_config *config, uint32_t nic_index)
 {
-    static const struct port_ops ops = {
-        .on_frame = take_in, .on_room = pass_on_room, .on_carrier = change_carrier};
+    static const struct port_ops ops = {.on_frame = take_in,
+                                        .on_room = pass_on_room,
+                                        .on_carrier = change_carrier,
+                                        .on_lit = settle_below};
     struct link_config link = {.rate_bits_per_s = UNPLUGGED_RATE,
                                .queue_frames = config->queue_frames ? config->queue_frames
                                                                     : DEFAULT_QUEUE_FRAMES};
@@ -191,7 +194,7 @@ void nic_take_from_below(struct nic *nic, struct frame *frame)
 void nic_set_carried(struct nic *nic, bool is_carried)
 {
     nic->is_carried = is_carried;
-    settle_below(nic);
+    settle_below(&nic->port);
 }
 
 void nic_pass_room(struct nic *nic)
@@ -284,13 +287,11 @@ void nic_send(struct nic *nic, struct frame *frame)
 void nic_disable(struct nic *nic)
 {
     port_disable(&nic->port);
-    settle_below(nic);
 }
 
 void nic_enable(struct nic *nic)
 {
     port_enable(&nic->port);
-    settle_below(nic);
 }
 
 void nic_freeze(struct nic *nic, enum direction direction)
@@ -317,7 +318,6 @@ void nic_power_off(struct nic *nic)
 {
     if (nic->unpowered++ == 0)
         port_set_powered(&nic->port, false);
-    settle_below(nic);
 }
 
 void nic_power_on(struct nic *nic)
@@ -325,7 +325,6 @@ void nic_power_on(struct nic *nic)
     assert(nic->unpowered > 0);
     if (--nic->unpowered == 0)
         port_set_powered(&nic->port, true);
-    settle_below(nic);
 }
 
 uint64_t nic_dropped(const struct nic *nic, enum drop_reason reason)

@@ -186,6 +186,8 @@ static void settle(struct port *port)
 {
     if (port->cable)
         cable_settle(port->cable);
+    else if (port->ops->on_lit)
+        port->ops->on_lit(port);
 }
 
 void port_set_powered(struct port *port, bool is_powered)

@@ -19,6 +19,8 @@ struct port_ops {
     void (*on_room)(struct port *port); /* after link_want_room(); may be NULL */
     void (*on_carrier)(struct port *port, bool is_up);
     void (*on_replanned)(struct port *port); /* as of struct link_ops; may be NULL */
+    /* Of a port without a cable: power or administration may have changed. May be NULL. */
+    void (*on_lit)(struct port *port);
 };
 
 struct port {
