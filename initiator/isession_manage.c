@@ -24,9 +24,13 @@ static bool covers(const struct task *tmf, const struct task *task)
         break;
     case ISCSI_TMF_TARGET_WARM_RESET:
     case ISCSI_TMF_TARGET_COLD_RESET:
+    case ISCSI_TMF_I_T_NEXUS_RESET:
         break;
-    case ISCSI_TMF_CLEAR_ACA: /* ends no task */
+    case ISCSI_TMF_CLEAR_ACA: /* these end no task */
     case ISCSI_TMF_TASK_REASSIGN:
+    case ISCSI_TMF_QUERY_TASK:
+    case ISCSI_TMF_QUERY_TASK_SET:
+    case ISCSI_TMF_QUERY_ASYNCHRONOUS_EVENT:
         return false;
     }
     /* What was sent after the request is none of its business. */

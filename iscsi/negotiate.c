@@ -12,7 +12,7 @@
 
 #define SEGMENT_MOST  0xffffffu /* 2^24 - 1 */
 #define TIME_MOST_S   3600u
-#define LEVEL_DEFAULT 1u /* RFC 7144, 7.1.1: what RFC 7143 alone is */
+#define LEVEL_DEFAULT 1u /* RFC 7144, 7.1.1: what RFC 7143 alone is, and needs no word */
 
 enum form {
     CALLERS,         /* the session's business */
@@ -21,7 +21,6 @@ enum form {
     DIGESTS,         /* the first of the offer that both have */
     DECLARED,        /* a number that needs no answer: each direction has its own */
     TASK_REPORTING,  /* we know the default alone: RFC3720 */
-    PROTOCOL_LEVEL,  /* ... LEVEL_DEFAULT */
     OBSOLETE_CHOICE, /* a marker: No (13.25) */
     OBSOLETE,        /* its interval: Reject (13.25) */
 };
@@ -106,8 +105,8 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_IF_MARKER] = {"IFMarker", OBSOLETE_CHOICE, NO_RULE, OP, OP, 0, 0, 0, 0},
     [KEY_OF_MARK_INT] = {"OFMarkInt", OBSOLETE, NO_RULE, OP, OP, 0, 0, 0, 0},
     [KEY_IF_MARK_INT] = {"IFMarkInt", OBSOLETE, NO_RULE, OP, OP, 0, 0, 0, 0},
-    [KEY_PROTOCOL_LEVEL] = {"iSCSIProtocolLevel", PROTOCOL_LEVEL, NO_RULE, OP, OP,
-                            LEADING | IRRELEVANT, 0, 31, 0},
+    [KEY_PROTOCOL_LEVEL] = {"iSCSIProtocolLevel", NUMBER, MINIMUM, OP, OP, LEADING | IRRELEVANT, 0,
+                            31, AT(protocol_level)},
 };
 
 static_assert(KEY_COUNT <= 64, "a bit per key");
@@ -128,6 +127,7 @@ const struct iscsi_params iscsi_default_params = {
     .data_pdu_in_order = true,
     .data_sequence_in_order = true,
     .error_recovery_level = 0,
+    .protocol_level = LEVEL_DEFAULT,
 };
 
 static const char *const failure_words[] = {
@@ -247,6 +247,8 @@ void negotiate_init(struct negotiation *negotiation, struct negotiate_role role,
         .wanted = *wanted,
         .agreed = iscsi_default_params,
     };
+    if (negotiation->wanted.protocol_level == 0)
+        negotiation->wanted.protocol_level = LEVEL_DEFAULT;
 }
 
 void negotiate_init_text(struct negotiation *negotiation, struct negotiate_role role,
@@ -311,6 +313,8 @@ static bool offers_key(const struct negotiation *n, enum iscsi_key index)
         return false;
     if (!n->role.is_leading && key->traits & LEADING)
         return false;
+    if (index == KEY_PROTOCOL_LEVEL && n->wanted.protocol_level == LEVEL_DEFAULT)
+        return false; /* many initiators do not know the key */
     if (n->role.is_initiator)
         return is_negotiated(key);
     return is_negotiated(key) && !is_admissible(key, get(&n->wanted, key), get(&n->agreed, key));
@@ -436,12 +440,8 @@ static void answer_offer(struct negotiation *n, const struct key *key, const cha
 /* Keys of one fixed value. */
 static void answer_fixed(const struct key *key, const char *value, struct text *answers)
 {
-    uint32_t level;
-
     if (key->form == TASK_REPORTING)
         text_add(answers, key->spelling, text_list_has(value, "RFC3720") ? "RFC3720" : "Reject");
-    else if (key->form == PROTOCOL_LEVEL && reads_value(key, value, &level))
-        text_add_number(answers, key->spelling, level < LEVEL_DEFAULT ? level : LEVEL_DEFAULT);
     else if (key->form == OBSOLETE_CHOICE)
         text_add(answers, key->spelling, "No");
     else

@@ -16,6 +16,8 @@ enum digest_choice {
     DIGEST_CRC32C_OR_NONE, /* "CRC32C,None" */
 };
 
+#define ISCSI_LEVEL_QUERIES 2u /* the protocol level that RFC 7144 begins with */
+
 struct iscsi_params {
     enum digest_choice header_digest; /* agreed: NONE or CRC32C */
     enum digest_choice data_digest;
@@ -32,4 +34,5 @@ struct iscsi_params {
     bool data_pdu_in_order;               /* result: OR */
     bool data_sequence_in_order;          /* result: OR */
     uint32_t error_recovery_level;        /* 0 to 2; result: minimum */
+    uint32_t protocol_level; /* 1: RFC 7143; 2: with RFC 7144; 0 in a wish: 1. Minimum */
 };

@@ -48,6 +48,7 @@ static enum pdu_outcome decode_command(const uint8_t *header, struct pdu *pdu)
     pdu->command.is_read = (header[1] & R_BIT) != 0;
     pdu->command.is_write = (header[1] & W_BIT) != 0;
     pdu->command.attribute = header[1] & 7;
+    pdu->command.priority = header[2] >> 4;
     pdu->command.expected_bytes = get_be32(header + 20);
     memcpy(pdu->command.cdb, header + 32, PDU_CDB_BYTES);
     return pdu->command.attribute > ISCSI_ACA ? PDU_BAD_FIELD : PDU_OK;
@@ -57,6 +58,7 @@ static void encode_command(const struct pdu *pdu, uint8_t *header)
 {
     header[1] |= (uint8_t)((pdu->command.is_read ? R_BIT : 0) |
                            (pdu->command.is_write ? W_BIT : 0) | (pdu->command.attribute & 7));
+    header[2] = (uint8_t)(pdu->command.priority << 4);
     put_be32(header + 20, pdu->command.expected_bytes);
     memcpy(header + 32, pdu->command.cdb, PDU_CDB_BYTES);
 }
@@ -82,6 +84,7 @@ static enum pdu_outcome decode_response(const uint8_t *header, struct pdu *pdu)
 {
     pdu->response.response = header[2];
     pdu->response.status = header[3];
+    pdu->response.status_qualifier = get_be16(header + 8);
     pdu->response.snack_tag = get_be32(header + 20);
     pdu->response.exp_data_sn = get_be32(header + 36);
     enum pdu_outcome bidi = decode_residual(header, BIDI_OVERFLOW_BIT, BIDI_UNDERFLOW_BIT, 40,
@@ -95,6 +98,7 @@ static void encode_response(const struct pdu *pdu, uint8_t *header)
 {
     header[2] = pdu->response.response;
     header[3] = pdu->response.status;
+    put_be16(header + 8, pdu->response.status_qualifier);
     put_be32(header + 20, pdu->response.snack_tag);
     put_be32(header + 36, pdu->response.exp_data_sn);
     encode_residual(&pdu->response.bidi_read_residual, BIDI_OVERFLOW_BIT, BIDI_UNDERFLOW_BIT, 40,
@@ -122,12 +126,14 @@ static void encode_task_request(const struct pdu *pdu, uint8_t *header)
 static enum pdu_outcome decode_task_response(const uint8_t *header, struct pdu *pdu)
 {
     pdu->task_response.response = header[2];
+    memcpy(pdu->task_response.additional, header + 8, sizeof(pdu->task_response.additional));
     return PDU_OK;
 }
 
 static void encode_task_response(const struct pdu *pdu, uint8_t *header)
 {
     header[2] = pdu->task_response.response;
+    memcpy(header + 8, pdu->task_response.additional, sizeof(pdu->task_response.additional));
 }
 
 static enum pdu_outcome decode_data_out(const uint8_t *header, struct pdu *pdu)

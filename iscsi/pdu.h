@@ -92,6 +92,11 @@ enum iscsi_tmf {
     ISCSI_TMF_TARGET_WARM_RESET = 6,
     ISCSI_TMF_TARGET_COLD_RESET = 7,
     ISCSI_TMF_TASK_REASSIGN = 8,
+    /* RFC 7144, 4.1: from protocol level 2 on. */
+    ISCSI_TMF_QUERY_TASK = 9,
+    ISCSI_TMF_QUERY_TASK_SET = 10,
+    ISCSI_TMF_I_T_NEXUS_RESET = 11,
+    ISCSI_TMF_QUERY_ASYNCHRONOUS_EVENT = 12,
 };
 
 /* Responses to them (11.6.1). */
@@ -103,6 +108,7 @@ enum iscsi_tmf_response {
     ISCSI_TMF_REASSIGNMENT_NOT_SUPPORTED = 4,
     ISCSI_TMF_NOT_SUPPORTED = 5,
     ISCSI_TMF_AUTHORIZATION_FAILED = 6,
+    ISCSI_TMF_FUNCTION_SUCCEEDED = 7, /* RFC 7144: yes, to a question */
     ISCSI_TMF_FUNCTION_REJECTED = 255,
 };
 
@@ -196,6 +202,7 @@ struct pdu_scsi_command {    /* 11.3 */
     bool is_read;            /* R */
     bool is_write;           /* W */
     uint8_t attribute;       /* enum iscsi_attribute */
+    uint8_t priority;        /* PRI (RFC 7144): 1 the highest to 15; 0: none, or level 1 */
     uint32_t expected_bytes; /* Expected Data Transfer Length */
     uint8_t cdb[PDU_CDB_BYTES];
 };
@@ -207,9 +214,10 @@ struct pdu_residual {
     uint32_t bytes;
 };
 
-struct pdu_scsi_response { /* 11.4 */
-    uint8_t response;      /* enum iscsi_response */
-    uint8_t status;        /* SAM-5 status code */
+struct pdu_scsi_response {     /* 11.4 */
+    uint8_t response;          /* enum iscsi_response */
+    uint8_t status;            /* SAM-5 status code */
+    uint16_t status_qualifier; /* RFC 7144; SAM-5, 5.3.2: 0: there is none */
     uint32_t snack_tag;
     uint32_t exp_data_sn; /* number of R2T and Data-In PDUs sent for the command (11.4.8) */
     struct pdu_residual residual;
@@ -225,6 +233,7 @@ struct pdu_task_request { /* 11.5 */
 
 struct pdu_task_response { /* 11.6 */
     uint8_t response;      /* enum iscsi_tmf_response */
+    uint8_t additional[3]; /* Additional Response Information (RFC 7144) */
 };
 
 struct pdu_data_out { /* 11.7; the pdu's ttt is PDU_NO_TAG for unsolicited data */

@@ -24,6 +24,7 @@ enum attention {
     ATTENTION_ALUA_CHANGED = SCSI_ASC_ALUA_CHANGED,
     ATTENTION_CAPACITY_CHANGED = SCSI_ASC_CAPACITY_CHANGED,
     ATTENTION_COMMANDS_CLEARED = 0x2f00, /* by another initiator */
+    ATTENTION_NEXUS_LOSS = 0x2907,       /* I_T nexus loss occurred */
     ATTENTION_LUNS_CHANGED = SCSI_ASC_REPORTED_LUNS_CHANGED,
 };
 
@@ -38,7 +39,12 @@ static inline bool attention_waits(const struct attentions *attentions)
 }
 /* When the queue is full, the newest is dropped: the host looks around after any of them. */
 void attention_put(struct attentions *attentions, enum attention attention);
-/* The oldest; ATTENTION_NONE: there is none. */
+/* The one that is told next; ATTENTION_NONE: there is none. */
+static inline enum attention attention_next(const struct attentions *attentions)
+{
+    return attentions->count > 0 ? (enum attention)attentions->waiting[0] : ATTENTION_NONE;
+}
+/* The same, which waits no longer. */
 enum attention attention_take(struct attentions *attentions);
 /* Forgets one condition, wherever it waits. */
 void attention_forget(struct attentions *attentions, enum attention attention);

@@ -3,8 +3,9 @@
  * ABORT TASK is carried out at once. The functions on task sets keep to the standard multi-task
  * abort semantics (4.2.3.3): all commands with lower CmdSN are there first, affected commands of
  * this session may still be owed data that was asked for, and the response comes after both that
- * data and the device. Hosts exist that send no data any more once they have sent such a function
- * (open-iscsi's FastAbort), so the wait for owed data is bounded; what comes later is swallowed.
+ * data and the device. The queries of RFC 7144 (protocol level 2) look and change nothing. Hosts
+ * exist that send no data any more once they have sent such a function (open-iscsi's FastAbort), so
+ * the wait for owed data is bounded; what comes later is swallowed.
  */
 #include <utlist.h>
 
@@ -12,18 +13,21 @@
 
 static bool is_for_lun(uint8_t function)
 {
-    return function != ISCSI_TMF_TARGET_WARM_RESET && function != ISCSI_TMF_TARGET_COLD_RESET;
+    return function != ISCSI_TMF_TARGET_WARM_RESET && function != ISCSI_TMF_TARGET_COLD_RESET &&
+           function != ISCSI_TMF_I_T_NEXUS_RESET;
 }
 
 /* ---- the response ---- */
 
-static void respond(struct conn *conn, uint32_t itt, uint8_t function, uint8_t response)
+static struct pdu_task_response *respond(struct conn *conn, uint32_t itt, uint8_t function,
+                                         uint8_t response)
 {
     struct reply *reply = conn_reply(conn, PDU_TASK_RESPONSE, itt, NULL);
 
     reply->pdu.task_response.response = response;
     if (function == ISCSI_TMF_TARGET_COLD_RESET && response == ISCSI_TMF_FUNCTION_COMPLETE)
         reply->then = THEN_COLD_RESET;
+    return &reply->pdu.task_response;
 }
 
 static uint8_t response_of(enum tmf_response response)
@@ -35,6 +39,8 @@ static uint8_t response_of(enum tmf_response response)
         return ISCSI_TMF_TASK_DOES_NOT_EXIST;
     case TMF_LUN_DOES_NOT_EXIST:
         return ISCSI_TMF_LUN_DOES_NOT_EXIST;
+    case TMF_FUNCTION_SUCCEEDED:
+        return ISCSI_TMF_FUNCTION_SUCCEEDED;
     }
     return ISCSI_TMF_FUNCTION_REJECTED;
 }
@@ -199,6 +205,7 @@ static const enum tmf_function functions[] = {
     [ISCSI_TMF_LOGICAL_UNIT_RESET] = TMF_LOGICAL_UNIT_RESET,
     [ISCSI_TMF_TARGET_WARM_RESET] = TMF_TARGET_WARM_RESET,
     [ISCSI_TMF_TARGET_COLD_RESET] = TMF_TARGET_COLD_RESET,
+    [ISCSI_TMF_I_T_NEXUS_RESET] = TMF_I_T_NEXUS_RESET,
 };
 
 static struct task_request *make(struct conn *conn, const struct pdu *pdu)
@@ -287,6 +294,62 @@ static void manage_task_set(struct conn *conn, const struct pdu *pdu, int64_t no
     task_request_go_on(request, now_ns);
 }
 
+/* ---- queries (RFC 7144, 4.1; SAM-5, 7.8 to 7.10) ---- */
+
+static bool is_in_task_set(const struct command *command, uint64_t lun)
+{
+    return command->task.lun == lun && !command->is_aborted && command->state != COMMAND_ANSWERING;
+}
+
+static uint8_t query_task(const struct session *session, const struct pdu *pdu)
+{
+    const struct command *command =
+        target_session_find_command(session, pdu->task_request.ref_task_tag);
+
+    return command && is_in_task_set(command, pdu->lun) ? ISCSI_TMF_FUNCTION_SUCCEEDED
+                                                        : ISCSI_TMF_FUNCTION_COMPLETE;
+}
+
+static uint8_t query_task_set(const struct session *session, const struct pdu *pdu)
+{
+    const struct command *command;
+
+    DL_FOREACH(session->commands, command)
+    {
+        if (is_in_task_set(command, pdu->lun))
+            return ISCSI_TMF_FUNCTION_SUCCEEDED;
+    }
+    return ISCSI_TMF_FUNCTION_COMPLETE;
+}
+
+static void query(struct conn *conn, const struct pdu *pdu)
+{
+    struct session *session = conn->session;
+    struct scsi_tmf event = {
+        .nexus = session->nexus, .function = TMF_QUERY_ASYNCHRONOUS_EVENT, .lun = pdu->lun};
+    uint8_t function = pdu->task_request.function;
+    uint8_t response;
+
+    (void)device_manage(conn->target->device, &event); /* says at once whether there is this LU */
+    if (event.response == TMF_LUN_DOES_NOT_EXIST)
+        response = ISCSI_TMF_LUN_DOES_NOT_EXIST;
+    else if (function == ISCSI_TMF_QUERY_TASK)
+        response = query_task(session, pdu);
+    else if (function == ISCSI_TMF_QUERY_TASK_SET)
+        response = query_task_set(session, pdu);
+    else
+        response = response_of(event.response);
+    struct pdu_task_response *answer = respond(conn, pdu->itt, function, response);
+
+    if (function == ISCSI_TMF_QUERY_ASYNCHRONOUS_EVENT)
+        memcpy(answer->additional, event.additional, sizeof(answer->additional));
+}
+
+static bool is_known(const struct session *session, uint8_t function)
+{
+    return function < ISCSI_TMF_QUERY_TASK || session->params.protocol_level >= ISCSI_LEVEL_QUERIES;
+}
+
 void conn_task_request(struct conn *conn, const struct pdu *pdu, const uint8_t *header,
                        int64_t now_ns)
 {
@@ -300,6 +363,11 @@ void conn_task_request(struct conn *conn, const struct pdu *pdu, const uint8_t *
         conn_reject(conn, header, ISCSI_REJECT_TOO_MANY_IMMEDIATE);
         return;
     }
+    if (!is_known(session, pdu->task_request.function)) {
+        respond(conn, pdu->itt, pdu->task_request.function, ISCSI_TMF_NOT_SUPPORTED);
+        conn_deliver_waiting(session, now_ns);
+        return;
+    }
     switch (pdu->task_request.function) {
     case ISCSI_TMF_ABORT_TASK:
         abort_task(conn, pdu);
@@ -309,7 +377,13 @@ void conn_task_request(struct conn *conn, const struct pdu *pdu, const uint8_t *
     case ISCSI_TMF_LOGICAL_UNIT_RESET:
     case ISCSI_TMF_TARGET_WARM_RESET:
     case ISCSI_TMF_TARGET_COLD_RESET:
+    case ISCSI_TMF_I_T_NEXUS_RESET:
         manage_task_set(conn, pdu, now_ns);
+        break;
+    case ISCSI_TMF_QUERY_TASK:
+    case ISCSI_TMF_QUERY_TASK_SET:
+    case ISCSI_TMF_QUERY_ASYNCHRONOUS_EVENT:
+        query(conn, pdu);
         break;
     case ISCSI_TMF_TASK_REASSIGN: /* error recovery level 2 */
         respond(conn, pdu->itt, pdu->task_request.function, ISCSI_TMF_REASSIGNMENT_NOT_SUPPORTED);

@@ -295,6 +295,7 @@ struct nexus *device_nexus_new(struct device *device, const struct nexus_config 
         .device = device,
         .port = port,
         .portal_index = config->portal_index,
+        .has_queries = config->has_queries,
         .identity = {.relative_port_id = port->config.relative_port_id},
         .luns = mem_array(device->lun_limit + 1u, sizeof(*nexus->luns)),
     };
@@ -397,7 +398,43 @@ static void reset_all(struct device *device)
     }
 }
 
-static enum tmf_response perform(struct device *device, const struct scsi_tmf *tmf)
+/* UADE DEPTH (SAM-5, 7.10): unit attentions that wait. */
+#define UADE_ONE  0x10u
+#define UADE_MORE 0x20u
+
+/* I_T nexus loss, asked for: its tasks end, its RESERVE(6) and PREVENT ALLOW too, and it is told.
+ */
+static void reset_nexus(struct nexus *nexus)
+{
+    struct device *device = nexus->device;
+
+    for (uint16_t number = 0; number < device->lun_limit; number++) {
+        struct lun *lun = device->luns[number];
+
+        if (!lun)
+            continue;
+        task_set_abort(lun, &(struct abort_which){.nexus = nexus});
+        unit_nexus_left(lun, nexus);
+        attention_put(&nexus->luns[number].attentions, ATTENTION_NEXUS_LOSS);
+    }
+}
+
+/* The unit attention that the nexus would be told next; it still waits after that (SAM-5, 7.10). */
+static enum tmf_response query_event(const struct lun *lun, struct scsi_tmf *tmf)
+{
+    const struct attentions *attentions = &tmf->nexus->luns[lun->number].attentions;
+    enum attention next = attention_next(attentions);
+
+    if (next == ATTENTION_NONE)
+        return TMF_FUNCTION_COMPLETE;
+    tmf->additional[0] =
+        (uint8_t)((attentions->count > 1 ? UADE_MORE : UADE_ONE) | SCSI_UNIT_ATTENTION);
+    tmf->additional[1] = (uint8_t)(next >> 8);
+    tmf->additional[2] = (uint8_t)next;
+    return TMF_FUNCTION_SUCCEEDED;
+}
+
+static enum tmf_response perform(struct device *device, struct scsi_tmf *tmf)
 {
     struct lun *lun = device_find_lun(device, tmf->lun);
 
@@ -423,6 +460,11 @@ static enum tmf_response perform(struct device *device, const struct scsi_tmf *t
     case TMF_TARGET_COLD_RESET:
         reset_all(device);
         return TMF_FUNCTION_COMPLETE;
+    case TMF_I_T_NEXUS_RESET:
+        reset_nexus(tmf->nexus);
+        return TMF_FUNCTION_COMPLETE;
+    case TMF_QUERY_ASYNCHRONOUS_EVENT:
+        return lun ? query_event(lun, tmf) : TMF_LUN_DOES_NOT_EXIST;
     }
     return lun ? TMF_FUNCTION_COMPLETE : TMF_LUN_DOES_NOT_EXIST;
 }
@@ -432,6 +474,8 @@ enum task_step device_manage(struct device *device, struct scsi_tmf *tmf)
     struct scsi_tmf **end = &device->tmfs;
 
     tmf->response = perform(device, tmf);
+    if (tmf->function == TMF_QUERY_ASYNCHRONOUS_EVENT)
+        return TASK_DONE;
     tmf->abort_order = device->abort_orders;
     if (tmf->response != TMF_FUNCTION_COMPLETE)
         return TASK_DONE;

@@ -92,6 +92,7 @@ struct nexus_config {
     uint8_t isid[6];
     uint16_t portal_group_tag; /* of one of the ports */
     uint32_t portal_index;     /* which of the array's portals the session came through */
+    bool has_queries;          /* iSCSI protocol level 2: the functions from QUERY TASK SET on */
 };
 /* The new nexus gets 6/29/00 as its first unit attention on every LU. */
 struct nexus *device_nexus_new(struct device *device, const struct nexus_config *config);
@@ -116,11 +117,14 @@ enum tmf_function {
     TMF_LOGICAL_UNIT_RESET,
     TMF_TARGET_WARM_RESET,
     TMF_TARGET_COLD_RESET, /* the same for the device; that connections end is the transport's */
+    TMF_I_T_NEXUS_RESET,   /* on every LU; the nexus goes on, and gets 6/29/07 (SAM-5, 6.3.4) */
+    TMF_QUERY_ASYNCHRONOUS_EVENT,
 };
 enum tmf_response {
     TMF_FUNCTION_COMPLETE,
     TMF_TASK_DOES_NOT_EXIST,
     TMF_LUN_DOES_NOT_EXIST,
+    TMF_FUNCTION_SUCCEEDED, /* a query: yes */
 };
 struct scsi_tmf {
     /* Set by the transport. */
@@ -131,13 +135,15 @@ struct scsi_tmf {
     void (*on_done)(struct scsi_tmf *tmf); /* as of a task */
     /* The result. */
     enum tmf_response response;
+    uint8_t additional[3]; /* QUERY ASYNCHRONOUS EVENT: UADE depth and sense key, ASC, ASCQ */
     /* The device's own. */
     uint64_t abort_order;
     struct scsi_tmf *next;
 };
-/* TASK_DONE: the response is there. TASK_WAITS: on_done comes when the last task that it aborts
- * has ended (after their on_done), so that nothing of them reaches the medium after the response. A
- * task that ends through another nexus' function raises a unit attention there. */
+/* TASK_DONE: the response is there, as always for a query. TASK_WAITS: on_done comes when the last
+ * task that it aborts has ended (after their on_done), so that nothing of them reaches the medium
+ * after the response. A task that ends through another nexus' function raises a unit attention
+ * there. */
 enum task_step device_manage(struct device *device, struct scsi_tmf *tmf);
 
 /* Asymmetric access: moves a target port group into a state; all nexuses but 'except' (may be NULL)

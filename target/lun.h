@@ -87,6 +87,7 @@ struct nexus {
     struct nexus_identity identity;
     const struct port *port;
     uint32_t portal_index;
+    bool has_queries;
     uint32_t task_count;    /* tasks that have not come back */
     bool is_lost;           /* freed by the transport, waits for its tasks */
     struct nexus_lun *luns; /* owned; device->lun_limit of them */

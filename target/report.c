@@ -180,6 +180,10 @@ enum task_step start_report_tmfs(struct lun *lun, struct scsi_task *task)
 
     data[0] =
         0xda; /* ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, TARGET RESET */
+    if (task->nexus->has_queries) {
+        data[0] |= 0x04; /* QUERY TASK */
+        data[1] = 0x07;  /* QUERY ASYNCHRONOUS EVENT, QUERY TASK SET, I_T NEXUS RESET */
+    }
     if (is_long)
         data[3] = sizeof(data) - 4;
     return task_reply(task, lun->device->pool, data, is_long ? sizeof(data) : 4,

@@ -59,6 +59,7 @@ static struct nexus *make_nexus(struct session *session)
         .initiator_name = session->key.initiator_name,
         .portal_group_tag = session->key.portal_group_tag,
         .portal_index = session->portal_index,
+        .has_queries = session->params.protocol_level >= ISCSI_LEVEL_QUERIES,
     };
 
     memcpy(config.isid, session->key.isid, sizeof(config.isid));

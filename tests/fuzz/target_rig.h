@@ -953,11 +953,12 @@ static inline size_t good_keys(const struct rig *rig, char *text, size_t room)
                          "%sHeaderDigest=%s\n"
                          "DataDigest=%s\nInitialR2T=%s\nImmediateData=%s\n%sMaxOutstandingR2T=%u\n"
                          "MaxRecvDataSegmentLength=%u\nDefaultTime2Wait=0\nDefaultTime2Retain=%u\n"
-                         "ErrorRecoveryLevel=0\nMaxConnections=1\n",
+                         "ErrorRecoveryLevel=0\nMaxConnections=1\n%s",
                          setup[5] & SETUP_CHAP ? "" : names, setup[0] & 1 ? "CRC32C" : "None",
                          setup[0] & 2 ? "CRC32C" : "None", setup[0] & 4 ? "Yes" : "No",
                          setup[0] & 8 ? "No" : "Yes", bursts[setup[0] >> 4 & 3],
-                         1u + (setup[1] & 3), setup[1] & 4 ? 512u : 8192u, setup[1] & 8 ? 20u : 0u);
+                         1u + (setup[1] & 3), setup[1] & 4 ? 512u : 8192u, setup[1] & 8 ? 20u : 0u,
+                         setup[1] & 16 ? "iSCSIProtocolLevel=2\n" : "");
 
     for (int i = 0; i < bytes; i++)
         text[i] = text[i] == '\n' ? '\0' : text[i];

@@ -315,7 +315,7 @@ static struct text_case {
      "TaskReporting=FastAbort;",
      NEGOTIATE_GOOD,
      "TaskReporting=Reject;"},
-    {"the protocol level is 1",
+    {"the protocol level is 1 where nobody wants more",
      {.is_leading = true},
      NEGOTIATE_OPERATIONAL,
      "iSCSIProtocolLevel=2;",

@@ -14,7 +14,7 @@ GOOD, CHECK_CONDITION = 0, 2
 class Initiator:
     """A session of one connection (RFC 7143), without digests."""
 
-    def __init__(self, port, name):
+    def __init__(self, port, name, keys=()):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
@@ -23,7 +23,7 @@ class Initiator:
                 "HeaderDigest=None", "DataDigest=None", "InitialR2T=No", "ImmediateData=Yes",
                 "MaxRecvDataSegmentLength=262144", "FirstBurstLength=262144", "MaxBurstLength=262144",
                 "DefaultTime2Wait=0", "DefaultTime2Retain=0", "MaxOutstandingR2T=1", "ErrorRecoveryLevel=0",
-                "MaxConnections=1")
+                "MaxConnections=1", *keys)
         text = b"".join(key.encode() + b"\0" for key in keys)
         while True:  # until the target agrees to leave the stage
             isid = bytes((0x80, 0, 0, 0, 0, 1))
@@ -91,6 +91,16 @@ class Initiator:
                 return int.from_bytes(header[16:20], "big"), header[3], collected or data
             elif opcode != 0x20:
                 raise RuntimeError(f"a PDU {opcode:02x}")
+
+    def manage(self, function, lun=0, tag=0xFFFFFFFF):
+        """(response, additional response information) of a task management function, sent immediate."""
+        self.send(struct.pack(">BBHI8sIIIIIIQ", 0x42, 0x80 | function, 0, 0, bytes((0, lun)) + bytes(6), 0x70000000, tag,
+                              self.cmd_sn, self.exp_stat_sn, 0, 0, 0))
+        header, _ = self.take_pdu(True)
+        if header[0] & 0x3F != 0x22:
+            raise RuntimeError(f"a PDU {header[0] & 0x3f:02x} for a task management function")
+        self.exp_stat_sn = int.from_bytes(header[24:28], "big") + 1
+        return header[2], header[8:11]
 
     def do(self, cdb, data_out=b"", in_bytes=0, lun=0):
         """(status, data in, or sense length and sense) of a command."""

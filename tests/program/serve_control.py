@@ -81,6 +81,33 @@ def slow_media(ctl, initiator):
     expect("it ends by itself", ctl("faults"), "nothing is broken\n")
 
 
+QUERY_TASK, QUERY_TASK_SET, NEXUS_RESET, QUERY_EVENT = 9, 10, 11, 12
+COMPLETE, NOT_SUPPORTED, SUCCEEDED = 0, 5, 7
+
+
+def queries(ctl, port, old):
+    """What protocol level 2 (RFC 7144) adds, while a read is slow."""
+    for function in (QUERY_TASK, QUERY_TASK_SET, NEXUS_RESET, QUERY_EVENT):
+        expect(f"function {function} at level 1", old.manage(function)[0], NOT_SUPPORTED)
+    initiator = Initiator(port, "queries", ("iSCSIProtocolLevel=2",))
+    expect("no event", initiator.manage(QUERY_EVENT)[0], COMPLETE)
+    ctl("slow: {part: san1, by: 300 ms}")
+    tag = initiator.start(struct.pack(">BBIBHB", 0x28, 0, 0, 0, 8, 0), in_bytes=4096)
+    expect("the slow read", initiator.manage(QUERY_TASK, 0, tag)[0], SUCCEEDED)
+    expect("another tag", initiator.manage(QUERY_TASK, 0, tag + 1)[0], COMPLETE)
+    expect("its task set", initiator.manage(QUERY_TASK_SET)[0], SUCCEEDED)
+    expect("that of somebody else", old.manage(QUERY_TASK_SET)[0], NOT_SUPPORTED)
+    expect("the read", initiator.answer(True)[1], GOOD)
+    expect("it is over", initiator.manage(QUERY_TASK, 0, tag)[0], COMPLETE)
+    initiator.start(struct.pack(">BBIBHB", 0x28, 0, 0, 0, 8, 0), in_bytes=4096)
+    expect("a reset of the nexus", initiator.manage(NEXUS_RESET)[0], COMPLETE)
+    expect("the event", initiator.manage(QUERY_EVENT), (SUCCEEDED, bytes((0x16, 0x29, 0x07))))
+    ctl("undo all")
+    expect("it is told", read(initiator), (6, 0x29, 0x07))
+    expect("and goes on", read(initiator), GOOD)
+    expect("the other knows nothing of it", read(old), GOOD)
+
+
 def bad_media(ctl, initiator):
     ctl("fail-media: {part: san1.data, area: 8-15}")
     expect("a read of what fails", read(initiator, 8), (3, 0x11, 0))
@@ -195,6 +222,7 @@ def main():
             ctl = Control(path)
             initiator = Initiator(server.port, "control")
             slow_media(ctl, initiator)
+            queries(ctl, server.port, initiator)
             bad_media(ctl, initiator)
             access_states(ctl, initiator)
             sessions(ctl, server.port, initiator)
