@@ -111,6 +111,7 @@ struct isession_event {
     uint16_t parameter3;    /* LOGOUT_ASKED */
     uint32_t tmf_tag;       /* TMF_DONE */
     uint8_t response;       /* TMF_DONE: 0 function complete, 1 no such task, ... (11.6.1) */
+    uint8_t additional[3];  /* TMF_DONE: Additional Response Information (RFC 7144) */
     uint64_t lun;           /* ASYNC_SCSI */
     uint32_t moved_address; /* REDIRECTED: IPv4 */
     uint16_t moved_port;
@@ -165,8 +166,11 @@ bool isession_withdraw(struct isession *session, struct command *command);
 /* Task management (RFC 7143, 11.5). Sent at once as immediate. Returns the tag that TMF_DONE will
  * bring, or 0 if the session is not in full feature phase or ISESSION_TMFS_MOST are waiting. When
  * the target says "function complete", the tasks that the function covers and that are still open
- * end with COMMAND_ABORTED. */
+ * end with COMMAND_ABORTED. Functions 9 to 12 need protocol level 2 (RFC 7144, 7.1.1): 0 below it.
+ */
 uint32_t isession_abort_task(struct isession *session, const struct command *command);
+/* Is it still there? Response 7, function succeeded: yes; 0, function complete: no. */
+uint32_t isession_query_task(struct isession *session, const struct command *command);
 uint32_t isession_manage(struct isession *session, enum iscsi_tmf function, uint64_t lun);
 
 /* A NOP-Out ping, answered by ISESSION_PONG. False: one is on its way, or no full feature phase. */

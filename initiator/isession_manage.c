@@ -88,23 +88,45 @@ uint32_t isession_abort_task(struct isession *session, const struct command *com
     return request(session, ISCSI_TMF_ABORT_TASK, command->lun, task);
 }
 
+/* What came with level 2 may be used once both ends agreed on it (RFC 7144, 7.1.1). */
+static bool may_use(const struct isession *session, enum iscsi_tmf function)
+{
+    return function < ISCSI_TMF_QUERY_TASK || session->params.protocol_level >= ISCSI_LEVEL_QUERIES;
+}
+
+uint32_t isession_query_task(struct isession *session, const struct command *command)
+{
+    const struct task *task = command->floor;
+
+    if (!task || !task->is_sent || !may_use(session, ISCSI_TMF_QUERY_TASK))
+        return 0;
+    return request(session, ISCSI_TMF_QUERY_TASK, command->lun, task);
+}
+
 uint32_t isession_manage(struct isession *session, enum iscsi_tmf function, uint64_t lun)
 {
     assert(function != ISCSI_TMF_ABORT_TASK);
     assert(function != ISCSI_TMF_TASK_REASSIGN);
-    bool is_of_target =
-        function == ISCSI_TMF_TARGET_WARM_RESET || function == ISCSI_TMF_TARGET_COLD_RESET;
+    assert(function != ISCSI_TMF_QUERY_TASK);
+    bool has_no_lun = function == ISCSI_TMF_TARGET_WARM_RESET ||
+                      function == ISCSI_TMF_TARGET_COLD_RESET ||
+                      function == ISCSI_TMF_I_T_NEXUS_RESET;
 
-    return request(session, function, is_of_target ? 0 : lun, NULL);
+    if (!may_use(session, function))
+        return 0;
+    return request(session, function, has_no_lun ? 0 : lun, NULL);
 }
 
-static void tmf_over(struct isession *session, struct task *tmf, uint8_t response)
+static void tmf_over(struct isession *session, struct task *tmf,
+                     const struct pdu_task_response *answer)
 {
     struct isession_event event = {
-        .kind = ISESSION_TMF_DONE, .text = "", .tmf_tag = tmf->tag, .response = response};
+        .kind = ISESSION_TMF_DONE, .text = "", .tmf_tag = tmf->tag, .response = answer->response};
     struct command *next;
 
-    if (response == ISCSI_TMF_FUNCTION_COMPLETE) {
+    if (session->params.protocol_level >= ISCSI_LEVEL_QUERIES) /* reserved below it */
+        memcpy(event.additional, answer->additional, sizeof(event.additional));
+    if (answer->response == ISCSI_TMF_FUNCTION_COMPLETE) {
         for (struct command *each = session->open.head; each; each = next) {
             next = each->next;
             if (covers(tmf, each->floor))
@@ -127,7 +149,7 @@ void task_response_came(struct isession *session, struct connection *c, const st
     if (!isession_see_stat_sn(session, c, pdu, true))
         return;
     isession_see_window(session, pdu);
-    tmf_over(session, tmf, pdu->task_response.response);
+    tmf_over(session, tmf, &pdu->task_response);
 }
 
 /* Pings. */
@@ -322,7 +344,8 @@ static void rejected(struct isession *session, const uint8_t header[PDU_HEADER_B
     case PDU_TASK_REQUEST:
         task = task_find(session, tag, TASK_TMF);
         if (task)
-            tmf_over(session, task, ISCSI_TMF_FUNCTION_REJECTED);
+            tmf_over(session, task,
+                     &(struct pdu_task_response){.response = ISCSI_TMF_FUNCTION_REJECTED});
         break;
     case PDU_NOP_OUT: /* an answer of a kind: the target lives */
         task = task_find(session, tag, TASK_PING);

@@ -380,7 +380,12 @@ static enum negotiate_failure take_refusal(struct negotiation *n, enum iscsi_key
     uint32_t wanted = get(&n->wanted, key);
 
     n->offered &= ~bit(index);
-    if (is_admissible(key, wanted, get(&n->agreed, key)) && pair->value[0] != 'N')
+    /* Who knows RFC 3720 alone has not heard of this one, and the default holds (RFC 7144, 7.1.1).
+     */
+    bool may_be_unknown = index == KEY_PROTOCOL_LEVEL;
+
+    if (is_admissible(key, wanted, get(&n->agreed, key)) &&
+        (pair->value[0] != 'N' || may_be_unknown))
         return NEGOTIATE_GOOD;
     if (pair->value[0] != 'I' || key->form == DIGESTS)
         return fail(n, NEGOTIATE_ANSWER_REFUSED, pair);

@@ -34,5 +34,6 @@ struct iscsi_params {
     bool data_pdu_in_order;               /* result: OR */
     bool data_sequence_in_order;          /* result: OR */
     uint32_t error_recovery_level;        /* 0 to 2; result: minimum */
-    uint32_t protocol_level; /* 1: RFC 7143; 2: with RFC 7144; 0 in a wish: 1. Minimum */
+    uint32_t protocol_level;              /* 1: RFC 7143; 2: with RFC 7144; 0 in a wish of an
+                                             initiator: 1, of a target: all it can do. Minimum */
 };

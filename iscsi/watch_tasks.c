@@ -185,8 +185,9 @@ static bool is_covered_by(const struct watched_task *task, const struct watched_
         return task->lun == management->lun;
     case ISCSI_TMF_TARGET_WARM_RESET:
     case ISCSI_TMF_TARGET_COLD_RESET:
+    case ISCSI_TMF_I_T_NEXUS_RESET: /* of this very session (RFC 7144) */
         return true;
-    default: /* of the peer's making */
+    default: /* a question, or of the peer's making */
         return false;
     }
 }

@@ -228,6 +228,13 @@ static const struct field iscsi_fields[] = {
           "DataSequenceInOrder"),
     COUNT(struct iscsi_params, error_recovery_level, "error-recovery-level", 0, 2,
           "ErrorRecoveryLevel"),
+    {.key = "protocol-level",
+     .type = FIELD_COUNT,
+     MEMBER(struct iscsi_params, protocol_level),
+     .least = 1,
+     .most = ISCSI_LEVEL_QUERIES,
+     .fallback = "1",
+     .about = "iSCSIProtocolLevel (RFC 7144); 1 goes without saying"},
 };
 
 const struct record profile_iscsi_record = {

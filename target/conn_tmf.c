@@ -159,7 +159,8 @@ static void abort_others(const struct task_request *request)
     }
 }
 
-static bool is_reset(uint8_t function)
+/* Of more than this session. */
+static bool is_shared_reset(uint8_t function)
 {
     return function == ISCSI_TMF_LOGICAL_UNIT_RESET || function == ISCSI_TMF_TARGET_WARM_RESET ||
            function == ISCSI_TMF_TARGET_COLD_RESET;
@@ -182,13 +183,13 @@ void task_request_go_on(struct task_request *request, int64_t now_ns)
     request->waits_for_commands = false;
     hand_to_device(request);
     if (request->is_at_device || request->tmf.response == TMF_FUNCTION_COMPLETE) {
-        if (is_reset(request->function))
+        if (is_shared_reset(request->function) || request->function == ISCSI_TMF_I_T_NEXUS_RESET)
             counters->resets++;
         else
             counters->aborts++;
         request->deadline_ns = time_after(now_ns, TASK_REQUEST_WAIT_NS);
         abort_own(request);
-        if (is_reset(request->function))
+        if (is_shared_reset(request->function))
             abort_others(request);
         if (request->function == ISCSI_TMF_TARGET_COLD_RESET)
             end_other_sessions(request->session, now_ns);
@@ -330,6 +331,7 @@ static void query(struct conn *conn, const struct pdu *pdu)
     uint8_t function = pdu->task_request.function;
     uint8_t response;
 
+    conn->target->counters.queries++;
     (void)device_manage(conn->target->device, &event); /* says at once whether there is this LU */
     if (event.response == TMF_LUN_DOES_NOT_EXIST)
         response = ISCSI_TMF_LUN_DOES_NOT_EXIST;

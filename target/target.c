@@ -16,7 +16,8 @@ static void bound_profile(struct array_profile *profile)
     profile->iscsi.data_pdu_in_order = true;
     profile->iscsi.data_sequence_in_order = true;
     profile->iscsi.error_recovery_level = 0;
-    profile->iscsi.protocol_level = 2; /* RFC 7144 */
+    if (profile->iscsi.protocol_level == 0 || profile->iscsi.protocol_level > ISCSI_LEVEL_QUERIES)
+        profile->iscsi.protocol_level = ISCSI_LEVEL_QUERIES;
     profile->iscsi.max_connections = 1;
     if (profile->max_commands == 0)
         profile->max_commands = 1;

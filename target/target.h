@@ -144,7 +144,8 @@ size_t target_sessions_of(const struct target *target, const char *initiator_nam
     X(commands, "iscsi-commands")             /* that began */                                     \
     X(ignored, "iscsi-commands-ignored")      /* outside the window or seen before */              \
     X(aborts, "iscsi-aborts")                 /* ABORT TASK, ABORT and CLEAR TASK SET */           \
-    X(resets, "iscsi-resets")                 /* of a logical unit or the target */                \
+    X(resets, "iscsi-resets")                 /* of a logical unit, an I_T nexus or the target */  \
+    X(queries, "iscsi-queries")               /* QUERY TASK, TASK SET, ASYNCHRONOUS EVENT */       \
     X(rejects, "iscsi-rejects")                                                                    \
     X(digest_errors, "iscsi-digest-errors")                                                        \
     X(pings, "iscsi-pings") /* NOP-In of ours that want an answer */                               \

@@ -28,6 +28,7 @@ static const struct member {
     {"DataPDUInOrder", W_BOOL, offsetof(struct iscsi_params, data_pdu_in_order)},
     {"DataSequenceInOrder", W_BOOL, offsetof(struct iscsi_params, data_sequence_in_order)},
     {"ErrorRecoveryLevel", W_NUMBER, offsetof(struct iscsi_params, error_recovery_level)},
+    {"iSCSIProtocolLevel", W_NUMBER, offsetof(struct iscsi_params, protocol_level)},
 };
 
 static const struct member *find_member(const char *key)
@@ -155,6 +156,12 @@ static struct response {
     {"ErrorRecoveryLevel: the smaller, ours", "ErrorRecoveryLevel", 0, "2", "0", 0},
     {"ErrorRecoveryLevel: the smaller, theirs", "ErrorRecoveryLevel", 2, "1", "1", 1},
     {"ErrorRecoveryLevel: past the range", "ErrorRecoveryLevel", 2, "3", "Reject", 0},
+    {"iSCSIProtocolLevel: both at 2", "iSCSIProtocolLevel", 2, "2", "2", 2},
+    {"iSCSIProtocolLevel: the smaller, ours", "iSCSIProtocolLevel", 2, "31", "2", 2},
+    {"iSCSIProtocolLevel: the smaller, theirs", "iSCSIProtocolLevel", 2, "1", "1", 1},
+    {"iSCSIProtocolLevel: of RFC 3720 alone", "iSCSIProtocolLevel", 2, "0", "0", 0},
+    {"iSCSIProtocolLevel: past the range", "iSCSIProtocolLevel", 2, "32", "Reject", 1},
+    {"iSCSIProtocolLevel: no number", "iSCSIProtocolLevel", 2, "two", "Reject", 1},
 };
 
 static void answers_an_offer(void **state)
@@ -222,6 +229,12 @@ static struct answer {
      NEGOTIATE_ANSWER_REFUSED, 0},
     {"a burst refused whose default will do", "MaxBurstLength", 1048576, "Reject", NEGOTIATE_GOOD,
      262144},
+    {"level 2 agreed", "iSCSIProtocolLevel", 2, "2", NEGOTIATE_GOOD, 2},
+    {"level 2 lowered", "iSCSIProtocolLevel", 2, "1", NEGOTIATE_GOOD, 1},
+    {"level 2 raised", "iSCSIProtocolLevel", 2, "3", NEGOTIATE_ANSWER_NOT_OFFERED, 1},
+    {"level 2 not understood, by a target of RFC 3720", "iSCSIProtocolLevel", 2, "NotUnderstood",
+     NEGOTIATE_GOOD, 1},
+    {"level 2 rejected", "iSCSIProtocolLevel", 2, "Reject", NEGOTIATE_GOOD, 1},
     {"a burst not understood", "MaxBurstLength", 1048576, "NotUnderstood", NEGOTIATE_ANSWER_REFUSED,
      0},
     {"a first burst above MaxBurstLength's default", "FirstBurstLength", 524288, "524288",
@@ -680,7 +693,8 @@ static void any_two_wishes_agree(void **state)
         {1, 4, 65535},
         {0, 1, 1},
         {0, 1, 0},
-        {0, 1, 2}};
+        {0, 1, 2},
+        {1, 2, 31}};
 
     (void)state;
     assert_int_equal(ARRAY_SIZE(choices), ARRAY_SIZE(members));
@@ -725,6 +739,37 @@ static void a_target_brings_up_what_the_default_denies_it(void **state)
     negotiate_offer(&n, NEGOTIATE_OPERATIONAL, &offers);
     assert_int_equal(offers.bytes, sizeof(expected));
     text_fini(&offers);
+    pool_free(pool);
+}
+
+/* Ends that know RFC 3720 alone see nothing new from one that is content with RFC 7143. */
+static void the_default_level_goes_without_saying(void **state)
+{
+    struct pool *pool = pool_new();
+
+    (void)state;
+    for (uint32_t level = 0; level <= 2; level++) {
+        struct iscsi_params wanted = iscsi_default_params;
+        struct negotiation n;
+        struct text offers;
+
+        text_init(&offers, pool, TEXT_LOGIN_MOST);
+        wanted.protocol_level = level;
+        negotiate_init(&n, initiator, &wanted);
+        negotiate_offer(&n, NEGOTIATE_OPERATIONAL, &offers);
+        const char *offered = text_find(text_bytes(&offers), offers.bytes, "iSCSIProtocolLevel");
+
+        if (level == 2)
+            assert_string_equal(offered, "2");
+        else
+            assert_null(offered);
+        negotiate_init(&n, target, &wanted);
+        text_clear(&offers);
+        negotiate_offer(&n, NEGOTIATE_OPERATIONAL, &offers);
+        assert_string_equal(text_bytes(&offers), "MaxRecvDataSegmentLength=8192");
+        assert_int_equal(offers.bytes, sizeof("MaxRecvDataSegmentLength=8192"));
+        text_fini(&offers);
+    }
     pool_free(pool);
 }
 
@@ -782,6 +827,7 @@ int main(void)
     TEST(both_ends_hold_the_same);
     TEST(any_two_wishes_agree);
     TEST(a_target_brings_up_what_the_default_denies_it);
+    TEST(the_default_level_goes_without_saying);
     TEST(a_segment_length_changes_in_full_feature_phase);
     TEST(params_of_a_file_are_checked);
     return TEST_RUN("iscsi.negotiate");

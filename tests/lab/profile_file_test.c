@@ -84,6 +84,7 @@ static void linux_is_what_the_reference_says(void **state)
     assert_int_equal(p->iscsi.first_burst_bytes, 262144);
     assert_int_equal(p->iscsi.time2wait_s, 2);
     assert_int_equal(p->iscsi.time2retain_s, 0);
+    assert_int_equal(p->iscsi.protocol_level, 1); /* it says nothing of it */
     assert_int_equal(p->path.nop_interval_ns, SECONDS(5));
     assert_int_equal(p->path.nop_timeout_ns, SECONDS(5));
     assert_int_equal(p->path.hold_ns, SECONDS(5));
@@ -114,6 +115,7 @@ static void the_array_is_what_the_reference_says(void **state)
     (void)state;
 
     assert_string_equal(p->name, "array-generic");
+    assert_int_equal(p->iscsi.protocol_level, 2);
     assert_int_equal(p->nop_interval_ns, SECONDS(15));
     assert_int_equal(p->nop_timeout_ns, SECONDS(30));
     assert_int_equal(p->iscsi.error_recovery_level, 0);

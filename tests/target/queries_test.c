@@ -199,7 +199,6 @@ static void a_nexus_that_is_reset_loses_its_tasks_and_no_other_does(void **state
     (void)state;
 
     node_new(&node);
-    node.is_lawless = true; /* the data that is owed never comes */
     struct peer *peer = new_session_2(&node, 1);
     struct peer *other = new_session_2(&node, 2);
 
@@ -233,6 +232,121 @@ static void a_nexus_that_is_reset_loses_its_tasks_and_no_other_does(void **state
     do_write(peer, 0, 2, 1);
     do_read(other, 0, 2, 1, 8192); /* and it was told nothing */
     node_free(&node);
+}
+
+static void register_key(struct peer *peer)
+{
+    uint8_t cdb[SCSI_CDB_BYTES] = {0x5f, [8] = 24};
+    uint8_t parameters[24] = {[15] = 7};
+    struct pdu pdu = command(peer, cdb, true, sizeof(parameters));
+
+    send_command(peer, &pdu);
+    const struct got r2t = *expect(peer, PDU_R2T);
+    struct pdu data = {.opcode = PDU_DATA_OUT,
+                       .is_final = true,
+                       .itt = pdu.itt,
+                       .ttt = r2t.pdu.ttt,
+                       .exp_stat_sn = peer->stat_sn};
+
+    peer_send(peer, &data, parameters, sizeof(parameters));
+    expect_status(peer, pdu.itt, SCSI_GOOD);
+}
+
+/* It keeps what a host that comes back would find: its registration (SPC-4, 5.13). The data that
+ * its write is owed comes before the answer (RFC 7143, 4.2.3.3), and is not written. */
+static void a_nexus_that_is_reset_keeps_its_registration(void **state)
+{
+    static const uint8_t zeros[2 * BLOCK_BYTES];
+    struct node node;
+    (void)state;
+
+    node_new(&node);
+    struct peer *peer = new_session_2(&node, 1);
+
+    peer_base(peer);
+    register_key(peer);
+    struct pdu write = write_command(peer, 8, 2);
+
+    send_command(peer, &write);
+    const struct got r2t = *expect(peer, PDU_R2T);
+    struct pdu reset = task_request(peer, ISCSI_TMF_I_T_NEXUS_RESET, true);
+
+    peer_send(peer, &reset, NULL, 0);
+    node_run(&node, MS(10));
+    expect_nothing(peer);
+    answer_r2t(peer, &write, &r2t, 9);
+    expect_task_response(peer, &reset, ISCSI_TMF_FUNCTION_COMPLETE);
+    expect_nothing(peer);
+    expect_answer(peer, ISCSI_TMF_QUERY_TASK, 0, write.itt, ISCSI_TMF_FUNCTION_COMPLETE);
+    clear_attentions(peer, 0);
+    assert_int_equal(device_registration_count(node.device, 0), 1);
+    struct pdu read = read_command(peer, 8, 2);
+
+    send_command(peer, &read);
+    assert_memory_equal(expect_data(peer, read.itt, sizeof(zeros), 8192, 262144), zeros,
+                        sizeof(zeros));
+    assert_int_equal(target_counters(node.target)->resets, 1);
+    assert_int_equal(target_counters(node.target)->aborts, 0);
+    assert_int_equal(target_counters(node.target)->queries, 1);
+    node_free(&node);
+}
+
+static uint32_t reserve(struct peer *peer)
+{
+    uint8_t cdb[SCSI_CDB_BYTES] = {0x16}; /* RESERVE(6) of SPC-2 */
+    struct pdu pdu = command(peer, cdb, false, 0);
+
+    return send_command(peer, &pdu);
+}
+
+static void a_nexus_that_is_reset_loses_the_older_reservation(void **state)
+{
+    struct node node;
+    uint8_t cdb[SCSI_CDB_BYTES] = {0};
+    (void)state;
+
+    node_new(&node);
+    struct peer *peer = new_session_2(&node, 1);
+    struct peer *other = new_session_2(&node, 2);
+
+    peer_base(peer);
+    peer_base(other);
+    expect_status(peer, reserve(peer), SCSI_GOOD);
+    struct pdu ready = command(other, cdb, false, 0);
+
+    expect_status(other, send_command(other, &ready), SCSI_RESERVATION_CONFLICT);
+    expect_answer(peer, ISCSI_TMF_I_T_NEXUS_RESET, 0, 0, ISCSI_TMF_FUNCTION_COMPLETE);
+    ready = command(other, cdb, false, 0);
+    expect_status(other, send_command(other, &ready), SCSI_GOOD);
+    node_free(&node);
+}
+
+/* As older ones are, by its profile; what is beyond all levels is cut to what there is. */
+static void an_array_can_be_held_at_level_1(void **state)
+{
+    static const struct {
+        uint32_t level;
+        uint8_t response;
+    } rows[] = {{0, ISCSI_TMF_FUNCTION_COMPLETE},
+                {1, ISCSI_TMF_NOT_SUPPORTED},
+                {2, ISCSI_TMF_FUNCTION_COMPLETE},
+                {31, ISCSI_TMF_FUNCTION_COMPLETE}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct array_profile profile = test_profile();
+        struct node node;
+
+        profile.iscsi.protocol_level = rows[i].level;
+        node_new_with(&node, &profile, PLANT_NONE);
+        struct peer *peer = new_session(&node, 1, KEYS "\niSCSIProtocolLevel=31");
+
+        peer_base(peer);
+        expect_answer(peer, ISCSI_TMF_QUERY_TASK_SET, 0, 0, rows[i].response);
+        expect_answer(peer, ISCSI_TMF_CLEAR_ACA, 0, 0, ISCSI_TMF_NOT_SUPPORTED);
+        expect_answer(peer, 0x7f, 0, 0, ISCSI_TMF_NOT_SUPPORTED);
+        node_free(&node);
+    }
 }
 
 /* SPC-4, 6.39: what it says it can do is what this nexus may ask for. */
@@ -299,6 +413,9 @@ int main(void)
     TEST(a_write_whose_data_is_owed_is_in_the_task_set);
     TEST(an_event_is_the_unit_attention_that_comes_next);
     TEST(a_nexus_that_is_reset_loses_its_tasks_and_no_other_does);
+    TEST(a_nexus_that_is_reset_keeps_its_registration);
+    TEST(a_nexus_that_is_reset_loses_the_older_reservation);
+    TEST(an_array_can_be_held_at_level_1);
     TEST(supported_functions_are_those_of_the_level);
     TEST(the_new_fields_are_where_the_standard_has_them);
     return TEST_RUN("target.queries");
