@@ -348,9 +348,14 @@ static void host_command(struct rig *rig, const struct step *step, bool is_write
 static void host_manages(struct rig *rig, const struct step *step)
 {
     const struct command *command = &rig->commands[step->ttt % MOST_COMMANDS];
+    bool is_new = step->detail & 128; /* of protocol level 2 */
+    unsigned function = is_new ? ISCSI_TMF_QUERY_TASK_SET + step->detail % 3
+                               : ISCSI_TMF_ABORT_TASK_SET + step->detail % 6;
 
     if (step->detail & 8)
-        (void)isession_manage(rig->session, (enum iscsi_tmf)(2 + step->detail % 6), 0);
+        (void)isession_manage(rig->session, (enum iscsi_tmf)function, 0);
+    else if (rig->is_open[step->ttt % MOST_COMMANDS] && command->floor && is_new)
+        (void)isession_query_task(rig->session, command);
     else if (rig->is_open[step->ttt % MOST_COMMANDS] && command->floor)
         (void)isession_abort_task(rig->session, command);
 }
@@ -719,6 +724,7 @@ static struct iscsi_params fuzz_params(uint8_t flags)
     params.max_burst_bytes = flags & 32 ? 4096 : 262144;
     params.first_burst_bytes = flags & 32 ? 512 : 65536;
     params.max_outstanding_r2t = flags & 64 ? 4 : 1;
+    params.protocol_level = flags & 128 ? ISCSI_LEVEL_QUERIES : 1;
     return params;
 }
 
