@@ -290,7 +290,7 @@ static void without_a_descriptor_left_accepting_waits_and_says_so(void **state)
 static ssize_t answered_in_two_rounds(int64_t busy_poll_ns)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(LOOPBACK)}};
-    char bytes[256];
+    char bytes[256] = {0};
     struct world world;
 
     world_new(&world);
