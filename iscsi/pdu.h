@@ -92,7 +92,7 @@ enum iscsi_tmf {
     ISCSI_TMF_TARGET_WARM_RESET = 6,
     ISCSI_TMF_TARGET_COLD_RESET = 7,
     ISCSI_TMF_TASK_REASSIGN = 8,
-    /* RFC 7144, 4.1: from protocol level 2 on. */
+    /* RFC 7144, 6: from protocol level 2 on. */
     ISCSI_TMF_QUERY_TASK = 9,
     ISCSI_TMF_QUERY_TASK_SET = 10,
     ISCSI_TMF_I_T_NEXUS_RESET = 11,

@@ -295,7 +295,7 @@ static void manage_task_set(struct conn *conn, const struct pdu *pdu, int64_t no
     task_request_go_on(request, now_ns);
 }
 
-/* ---- queries (RFC 7144, 4.1; SAM-5, 7.8 to 7.10) ---- */
+/* ---- queries (RFC 7144, 6; SAM-5, 7) ---- */
 
 static bool is_in_task_set(const struct command *command, uint64_t lun)
 {

@@ -398,7 +398,7 @@ static void reset_all(struct device *device)
     }
 }
 
-/* UADE DEPTH (SAM-5, 7.10): unit attentions that wait. */
+/* UADE DEPTH (SAM-5, 7, QUERY ASYNCHRONOUS EVENT): unit attentions that wait. */
 #define UADE_ONE  0x10u
 #define UADE_MORE 0x20u
 
@@ -419,7 +419,8 @@ static void reset_nexus(struct nexus *nexus)
     }
 }
 
-/* The unit attention that the nexus would be told next; it still waits after that (SAM-5, 7.10). */
+/* The unit attention that the nexus would be told next; it still waits after that (SAM-5, 7, QUERY
+ * ASYNCHRONOUS EVENT). */
 static enum tmf_response query_event(const struct lun *lun, struct scsi_tmf *tmf)
 {
     const struct attentions *attentions = &tmf->nexus->luns[lun->number].attentions;

@@ -100,7 +100,7 @@ static void a_nexus_reset_ends_every_task(void **state)
     isession_manage(rig.session, ISCSI_TMF_I_T_NEXUS_RESET, RIG_LUN);
     struct seen *tmf = next(&rig, PDU_TASK_REQUEST);
 
-    assert_true(tmf->pdu.lun == 0); /* reserved (RFC 7144, 6.2.1) */
+    assert_true(tmf->pdu.lun == 0); /* reserved (RFC 7144, 6) */
     send_tmf_response(&rig, tmf, ISCSI_TMF_FUNCTION_COMPLETE);
     assert_done(&rig, here, COMMAND_ABORTED);
     assert_done(&rig, there, COMMAND_ABORTED);

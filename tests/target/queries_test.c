@@ -169,7 +169,7 @@ static void expect_event(struct peer *peer, uint8_t first, uint8_t asc, uint8_t 
     assert_int_equal(answer->task_response.additional[2], ascq);
 }
 
-/* SAM-5, 7.10: depth and sense key, ASC, ASCQ; asking does not clear it. */
+/* SAM-5, 7: depth and sense key, ASC, ASCQ; asking does not clear it. */
 static void an_event_is_the_unit_attention_that_comes_next(void **state)
 {
     struct node node;
@@ -349,7 +349,7 @@ static void an_array_can_be_held_at_level_1(void **state)
     }
 }
 
-/* SPC-4, 6.39: what it says it can do is what this nexus may ask for. */
+/* SPC-4: what it says it can do is what this nexus may ask for. */
 static void supported_functions_are_those_of_the_level(void **state)
 {
     static const uint8_t cdb[SCSI_CDB_BYTES] = {0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 0, 4};
@@ -378,7 +378,7 @@ static void supported_functions_are_those_of_the_level(void **state)
     }
 }
 
-/* RFC 7144, 5: bytes that were reserved before. */
+/* RFC 7144, 5 and 6: bytes that were reserved before. */
 static void the_new_fields_are_where_the_standard_has_them(void **state)
 {
     struct pdu command = {.opcode = PDU_SCSI_COMMAND, .is_final = true, .command.priority = 5};
