@@ -1,5 +1,4 @@
 /* Waiting awake, if that has paid of late. */
-#define _GNU_SOURCE
 #include "sim/live/busy_poll.h"
 
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* A record in a file: see file_record.h. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): its name */
 #include "sim/live/file_record.h"
 
 #include "sim/core/attributes.h"

@@ -1,5 +1,5 @@
 /* A store in a file: see file_store.h. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): its name */
 #include "sim/live/file_store.h"
 
 #include "sim/core/attributes.h"

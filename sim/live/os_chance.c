@@ -1,5 +1,5 @@
 /* getrandom(2). */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): its name */
 #include "sim/live/os_chance.h"
 
 #include "sim/core/attributes.h"

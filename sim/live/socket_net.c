@@ -75,7 +75,7 @@ struct socket_net {
     ev_idle go_on; /* something is left to do in the next round: no sleep before it */
     bool has_told; /* a user heard something in this round, and may have timers due now */
     struct busy_poll busy_poll;
-    struct socket_stream *answered[MOST_ANSWERED]; /* since the last sleep */
+    struct socket_stream *answered[MOST_ANSWERED]; /* since the last sleep; gone since: NULL */
     unsigned answered_count;                       /* more than fit: nobody is waited for awake */
     uint64_t starved;
     bool is_starved; /* and it was told */
@@ -132,16 +132,9 @@ static void note_answered(struct socket_stream *s)
 
 static void forget_answered(struct socket_stream *s)
 {
-    struct socket_net *net = s->net;
-    unsigned count = net->answered_count < MOST_ANSWERED ? net->answered_count : MOST_ANSWERED;
-
-    for (unsigned i = 0; i < count; i++) {
-        if (net->answered[i] == s) {
-            net->answered[i] = net->answered[count - 1];
-            net->answered_count = count - 1;
-            return;
-        }
-    }
+    for (unsigned i = 0; i < MOST_ANSWERED; i++)
+        if (s->net->answered[i] == s)
+            s->net->answered[i] = NULL;
 }
 
 static void free_stream(struct socket_stream *s)
@@ -318,7 +311,7 @@ static void wait_awake(struct socket_net *net)
     unsigned count = 0;
 
     for (unsigned i = 0; net->answered_count <= MOST_ANSWERED && i < net->answered_count; i++) {
-        if (ev_is_active(&net->answered[i]->reader)) {
+        if (net->answered[i] && ev_is_active(&net->answered[i]->reader)) {
             streams[count] = net->answered[i];
             descriptors[count++] = (struct pollfd){.fd = net->answered[i]->fd, .events = POLLIN};
         }

@@ -106,4 +106,4 @@ static inline bool lag_takes(const struct lag *lag, unsigned link)
 /* The link that 'frame' leaves by; LAG_NO_LINK: there is none. */
 unsigned lag_choose(const struct lag *lag, const struct frame *frame);
 
-uint32_t lag_hash_of(enum lag_hash hash, const struct frame *frame);
+uint32_t lag_hash_of(enum lag_hash policy, const struct frame *frame);
