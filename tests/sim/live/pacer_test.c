@@ -83,7 +83,7 @@ static void no_event_runs_before_it_is_due(void **state)
     (void)state;
 
     run(&row, 20, 0);
-    assert_int_equal(row.events, 20);
+    assert_true(row.events >= 20); /* on a busy machine more are due in the turn that stops it */
     assert_int_equal(row.early, 0);
     assert_true(clock_now_ns(&row.queue.clock) >= MS(20));
     end(&row);
