@@ -6,6 +6,7 @@
 
 #include <isa-l/crc.h>
 #include <limits.h>
+#include <stdbool.h>
 
 /* crc32_iscsi() wants a pointer to bytes that it may change, though it does not, and a length that
  * fits an int. */
@@ -72,6 +73,11 @@ static uint32_t move_behind_page(uint32_t crc)
     return moved;
 }
 
+static bool is_whole_page(const struct buf *slice)
+{
+    return slice->bytes == CRC32C_PAGE_BYTES && slice->chunk->bytes == CRC32C_PAGE_BYTES;
+}
+
 /* The page of a store is read again and again, and stays what it is while others hold it. */
 static uint32_t crc_of_page(struct chunk *page)
 {
@@ -82,13 +88,23 @@ static uint32_t crc_of_page(struct chunk *page)
     return page->crc32c;
 }
 
-uint32_t crc32c_chain(uint32_t crc, const struct buf *chain)
+static uint32_t crc_of_chain(uint32_t crc, const struct buf *chain, bool remembers)
 {
     for (; chain; chain = chain->next) {
-        if (chain->bytes == CRC32C_PAGE_BYTES && chain->chunk->bytes == CRC32C_PAGE_BYTES)
+        if (is_whole_page(chain) && (remembers || chain->chunk->has_crc32c))
             crc = move_behind_page(crc) ^ crc_of_page(chain->chunk);
         else
             crc = crc32c(crc, buf_data(chain), chain->bytes);
     }
     return crc;
+}
+
+uint32_t crc32c_chain(uint32_t crc, const struct buf *chain)
+{
+    return crc_of_chain(crc, chain, true);
+}
+
+uint32_t crc32c_chain_received(uint32_t crc, const struct buf *chain)
+{
+    return crc_of_chain(crc, chain, false);
 }

@@ -154,8 +154,8 @@ enum framer_outcome framer_next(struct framer *framer, struct pdu *ret_pdu, stru
     enum pdu_outcome outcome = pdu_decode(framer->header, ret_pdu);
 
     /* A PDU whose data cannot be trusted is rejected for that, whatever else it is (7.8). */
-    if (framer->has_data_digest &&
-        crc32c(crc32c_chain(0, data), tail, padding_bytes) != crc32c_get(tail + padding_bytes))
+    if (framer->has_data_digest && crc32c(crc32c_chain_received(0, data), tail, padding_bytes) !=
+                                       crc32c_get(tail + padding_bytes))
         return reject(framer, data, ISCSI_REJECT_DATA_DIGEST_ERROR);
     if (outcome != PDU_OK)
         return reject(framer, data, (uint8_t)outcome);

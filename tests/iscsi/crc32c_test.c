@@ -81,8 +81,12 @@ static void pages_in_a_chain_count_as_their_bytes(void **state)
         chain = buf_join(chain,
                          buf_copy(pool, data + ODD + page * CRC32C_PAGE_BYTES, CRC32C_PAGE_BYTES));
     chain = buf_join(chain, buf_copy(pool, data + sizeof(data) - ODD, ODD));
+    assert_int_equal(crc32c_chain_received(0, chain), crc32c(0, data, sizeof(data)));
+    assert_false(chain->next->chunk->has_crc32c);
     for (int time = 0; time < 2; time++)
         assert_int_equal(crc32c_chain(0, chain), crc32c(0, data, sizeof(data)));
+    assert_true(chain->next->chunk->has_crc32c);
+    assert_int_equal(crc32c_chain_received(0, chain), crc32c(0, data, sizeof(data)));
     for (size_t skip = 0; skip < sizeof(data); skip += 1111) {
         struct buf *part = buf_share(chain, skip, sizeof(data) - skip);
 
