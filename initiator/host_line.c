@@ -73,6 +73,18 @@ void line_trace_pdu(struct line *line, const uint8_t *header, bool is_from_targe
     trace->ops->pdu(trace, clock_now_ns(line->host->config.clock), &pdu);
 }
 
+/* The first PDU of 'bytes', if one begins there. */
+static void line_trace_ahead(struct line *line, const struct buf *bytes)
+{
+    struct trace *trace = line->host->config.trace;
+
+    if (trace->ops->pdu_ahead && bytes->bytes >= PDU_HEADER_BYTES)
+        trace->ops->pdu_ahead(trace, &(struct trace_pdu){.connection = line->connection,
+                                                         .is_from_target = true,
+                                                         .header = buf_data(bytes),
+                                                         .memo = &line->trace_memo});
+}
+
 /* Reading goes on and off with the room of the core. */
 static void regulate(struct line *line, size_t room_bytes)
 {
@@ -117,6 +129,7 @@ static void path_gets(struct stream_user *user, struct buf *data)
         buf_free(data);
         return;
     }
+    line_trace_ahead(&p->line, data);
     path_feed(p->path, data, now_of(p->line.host));
     host_mark_path(p);
     host_drain(p->line.host);

@@ -371,6 +371,11 @@ static inline uint32_t pdu_ahs_bytes(const uint8_t header[PDU_HEADER_BYTES])
 {
     return header[4] * 4u;
 }
+static inline uint32_t pdu_itt(const uint8_t header[PDU_HEADER_BYTES])
+{
+    return (uint32_t)header[16] << 24 | (uint32_t)header[17] << 16 | (uint32_t)header[18] << 8 |
+           header[19];
+}
 static inline uint32_t pdu_data_bytes(const uint8_t header[PDU_HEADER_BYTES])
 {
     return (uint32_t)header[5] << 16 | (uint32_t)header[6] << 8 | header[7];

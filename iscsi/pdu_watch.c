@@ -11,7 +11,7 @@ struct pdu_watch *pdu_watch_new(struct pool *pool, bool is_target_end)
 {
     struct pdu_watch *watch = pool_take(pool, sizeof(*watch));
 
-    *watch = (struct pdu_watch){.pool = pool, .is_target_end = is_target_end};
+    *watch = (struct pdu_watch){.is_target_end = is_target_end};
     watch_tasks_init(&watch->tasks, pool);
     return watch;
 }
@@ -20,8 +20,10 @@ void pdu_watch_free(struct pdu_watch *watch)
 {
     if (!watch)
         return;
+    struct pool *pool = watch->tasks.pool;
+
     watch_tasks_fini(&watch->tasks);
-    pool_give(watch->pool, watch, sizeof(*watch));
+    pool_give(pool, watch, sizeof(*watch));
 }
 
 void pdu_watch_set_params(struct pdu_watch *watch, const struct iscsi_params *params)
@@ -55,6 +57,11 @@ void watch_judge_segment(struct pdu_watch *watch, const struct pdu *pdu)
     if (watch->has_params && pdu->data_bytes > most)
         watch_broken(watch, "P3", "%s with %u bytes of data, MaxRecvDataSegmentLength is %u",
                      pdu_name(pdu->opcode), pdu->data_bytes, most);
+}
+
+void pdu_watch_fetch(const struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES])
+{
+    watch_tasks_fetch(&watch->tasks, pdu_itt(header));
 }
 
 bool pdu_watch_see(struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES],

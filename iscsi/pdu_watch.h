@@ -1,14 +1,17 @@
 /* Looks on as the PDUs of one connection end pass, and reports the first rule of P1 to P4 that this
  * end breaks.
  *
- *   the initiator's end                          the target's end
- *   P1  CmdSN steps by one, immediate requests   ExpCmdSN and MaxCmdSN never go back, and ExpCmdSN
- *       do not advance it; MaxCmdSN is kept      acknowledges only what came
- *   P2  ExpStatSN acknowledges only what came    StatSN has no gaps; R2T and unsolicited NOP-In
- * show it and do not advance it P3  task tags unique among the living;       DataSN and R2TSN
- * contiguous, offsets and lengths Data-Out adds up to what was asked;      inside the command,
- * within bursts and segments, no limits of bursts and segments            more R2Ts than agreed P4
- * one response per command, after all its data; none after a completed abort
+ * The initiator's end:
+ *   P1  CmdSN steps by one, immediate requests do not advance it; MaxCmdSN is kept
+ *   P2  ExpStatSN acknowledges only what came
+ *   P3  task tags unique among the living; Data-Out adds up to what was asked; limits of bursts and
+ *       segments
+ * The target's end:
+ *   P1  ExpCmdSN and MaxCmdSN never go back, and ExpCmdSN acknowledges only what came
+ *   P2  StatSN has no gaps; R2T and unsolicited NOP-In show it and do not advance it
+ *   P3  DataSN and R2TSN contiguous, offsets and lengths inside the command, within bursts and
+ *       segments, no more R2Ts than agreed
+ *   P4  one response per command, after all its data; none after a completed abort
  *
  * An end is judged by what it sends; what it receives is the context for that. So every PDU of a
  * simulated connection is judged once, by the watch of its sender, and neither messages that cross
@@ -17,7 +20,7 @@
  *
  * The connection is the only one of its session, and error recovery level is 0: nothing is sent
  * twice. Where the headers alone do not tell which task is meant (Reject, Async Message 5), less is
- * judged from then on. Memory: one pooled entry per living task and open R2T, at most
+ * judged from then on. Memory: one entry per living task and open R2T, at most
  * PDU_WATCH_TASKS_MOST tasks; beyond it new tasks are not followed.
  */
 #pragma once
@@ -54,6 +57,9 @@ void pdu_watch_set_params(struct pdu_watch *watch, const struct iscsi_params *pa
  * reported. Any header will do. */
 bool pdu_watch_see(struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES],
                    bool is_from_target, struct pdu_break *ret_break);
+
+/* That PDU will be seen soon: with thousands of tasks its own left the cache long ago. */
+void pdu_watch_fetch(const struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES]);
 
 /* Tasks that are alive now. */
 uint32_t pdu_watch_living(const struct pdu_watch *watch);

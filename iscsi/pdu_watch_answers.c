@@ -149,9 +149,9 @@ static void judge_good(struct pdu_watch *watch, const struct watched_task *task,
     else if (task->is_write && task->out_bytes < due)
         watch_broken(watch, "P4", "GOOD for task 0x%08x after %u bytes of Data-Out instead of %u",
                      task->itt, task->out_bytes, due);
-    else if (task->is_write && task->r2t_count > 0)
+    else if (task->is_write && task->writing && task->writing->r2t_count > 0)
         watch_broken(watch, "P4", "GOOD for task 0x%08x while %u R2Ts are open", task->itt,
-                     task->r2t_count);
+                     task->writing->r2t_count);
 }
 
 static void see_data_in(struct pdu_watch *watch, const struct pdu *pdu)
@@ -178,6 +178,7 @@ static void judge_r2t(struct pdu_watch *watch, const struct watched_task *task,
     const struct iscsi_params *params = &watch->params;
     uint32_t offset = pdu->r2t.buffer_offset;
     uint32_t bytes = pdu->r2t.desired_bytes;
+    const struct watched_writing *writing = task->writing;
 
     judge_target_sn(watch, task, pdu, pdu->r2t.r2t_sn);
     if (pdu->ttt == PDU_NO_TAG)
@@ -190,17 +191,17 @@ static void judge_r2t(struct pdu_watch *watch, const struct watched_task *task,
     else if (bytes > params->max_burst_bytes)
         watch_broken(watch, "P3", "R2T for %u bytes of task 0x%08x, MaxBurst is %u", bytes,
                      pdu->itt, params->max_burst_bytes);
-    else if (task->r2t_count >= params->max_outstanding_r2t)
+    else if (writing->r2t_count >= params->max_outstanding_r2t)
         watch_broken(watch, "P3", "R2T for task 0x%08x while %u are open, MaxOutstandingR2T is %u",
-                     pdu->itt, task->r2t_count, params->max_outstanding_r2t);
-    else if (params->data_sequence_in_order && task->has_r2t && offset != task->r2t_end)
+                     pdu->itt, writing->r2t_count, params->max_outstanding_r2t);
+    else if (params->data_sequence_in_order && task->has_r2t && offset != writing->r2t_end)
         watch_broken(watch, "P3", "R2T at offset %u of task 0x%08x where %u is next", offset,
-                     pdu->itt, task->r2t_end);
+                     pdu->itt, writing->r2t_end);
     else if (params->data_sequence_in_order && !task->has_r2t && !task->is_unsolicited_open &&
-             offset != task->unsolicited_bytes)
+             offset != writing->unsolicited_bytes)
         watch_broken(watch, "P3",
                      "R2T at offset %u of task 0x%08x, whose first %u bytes came unasked", offset,
-                     pdu->itt, task->unsolicited_bytes);
+                     pdu->itt, writing->unsolicited_bytes);
 }
 
 static void see_r2t(struct pdu_watch *watch, const struct pdu *pdu)
@@ -209,14 +210,16 @@ static void see_r2t(struct pdu_watch *watch, const struct pdu *pdu)
 
     if (!task)
         return;
+    struct watched_writing *writing = watch_tasks_writing(&watch->tasks, task);
+
     if (watch->is_target_end && !task->is_uncertain)
         judge_r2t(watch, task, pdu);
     task->target_sn++;
     task->has_r2t = true;
-    task->r2t_end = pdu->r2t.buffer_offset + pdu->r2t.desired_bytes;
-    if (task->r2t_count > UINT16_MAX) /* MaxOutstandingR2T is 16 bits: a peer gone mad */
+    writing->r2t_end = pdu->r2t.buffer_offset + pdu->r2t.desired_bytes;
+    if (writing->r2t_count > UINT16_MAX) /* MaxOutstandingR2T is 16 bits: a peer gone mad */
         return;
-    watch_tasks_add_r2t(&watch->tasks, task, pdu);
+    watch_tasks_add_r2t(&watch->tasks, writing, pdu);
 }
 
 static void see_response(struct pdu_watch *watch, const struct pdu *pdu)
@@ -239,22 +242,24 @@ static void see_response(struct pdu_watch *watch, const struct pdu *pdu)
 
 static void see_task_response(struct pdu_watch *watch, const struct pdu *pdu)
 {
-    struct watched_task *management = find_answered(watch, pdu, WATCHED_MANAGEMENT);
+    struct watched_task *found = find_answered(watch, pdu, WATCHED_MANAGEMENT);
     uint8_t response = pdu->task_response.response;
 
-    if (!management)
+    if (!found)
         return;
-    if (management->function == ISCSI_TMF_ABORT_TASK) {
-        struct watched_task *task = watch_tasks_find(&watch->tasks, management->ref_task_tag);
+    const struct watched_task management = *found; /* it moves when others go */
+
+    watch_tasks_remove(&watch->tasks, found);
+    if (management.function == ISCSI_TMF_ABORT_TASK) {
+        struct watched_task *task = watch_tasks_find(&watch->tasks, management.ref_task_tag);
 
         /* "Does not exist": its response came before this one, or never will (11.6.1). */
-        if (task && task->kind == WATCHED_SCSI && task->order < management->order &&
+        if (task && task->kind == WATCHED_SCSI && task->order < management.order &&
             response <= ISCSI_TMF_TASK_DOES_NOT_EXIST)
             watch_tasks_remove(&watch->tasks, task);
     } else if (response == ISCSI_TMF_FUNCTION_COMPLETE) {
-        watch_tasks_remove_covered(&watch->tasks, management);
+        watch_tasks_remove_covered(&watch->tasks, &management);
     }
-    watch_tasks_remove(&watch->tasks, management);
 }
 
 static void see_text_response(struct pdu_watch *watch, const struct pdu *pdu)

@@ -10,7 +10,6 @@
 #include "iscsi/watch_tasks.h"
 
 struct pdu_watch {
-    struct pool *pool;
     struct watch_tasks tasks;
     bool is_target_end;
     bool has_params;
@@ -24,9 +23,9 @@ struct pdu_watch {
     uint32_t exp_cmd_sn; /* last shown by the target */
     uint32_t max_cmd_sn;
     uint32_t next_stat_sn;
-    struct iscsi_params params;
     uint64_t order;
     struct pdu_break *broken; /* where the rule that is broken now is reported */
+    struct iscsi_params params;
 };
 
 /* A rule is broken: the first break stands, and ends the judging. */

@@ -133,7 +133,8 @@ static void see_command(struct pdu_watch *watch, const struct pdu *pdu)
     task->expected_bytes = pdu->command.expected_bytes;
     task->is_unsolicited_open = task->is_write && !pdu->is_final;
     task->out_bytes = pdu->data_bytes;
-    task->unsolicited_bytes = pdu->data_bytes;
+    if (pdu->data_bytes > 0)
+        watch_tasks_writing(&watch->tasks, task)->unsolicited_bytes = pdu->data_bytes;
 }
 
 static void see_task_request(struct pdu_watch *watch, const struct pdu *pdu)
@@ -151,7 +152,8 @@ static void see_task_request(struct pdu_watch *watch, const struct pdu *pdu)
 static void judge_unsolicited(struct pdu_watch *watch, const struct watched_task *task,
                               const struct pdu *pdu)
 {
-    uint32_t total = task->unsolicited_bytes + pdu->data_bytes;
+    const struct watched_writing *writing = task->writing;
+    uint32_t total = writing->unsolicited_bytes + pdu->data_bytes;
     uint32_t most = task->expected_bytes;
 
     if (watch->has_params)
@@ -159,15 +161,15 @@ static void judge_unsolicited(struct pdu_watch *watch, const struct watched_task
     if (!task->is_unsolicited_open || (watch->has_params && watch->params.initial_r2t)) {
         watch_broken(watch, "P3", "unsolicited Data-Out for task 0x%08x, which may not have any",
                      pdu->itt);
-    } else if (pdu->data_out.data_sn != task->unsolicited_sn) {
+    } else if (pdu->data_out.data_sn != writing->unsolicited_sn) {
         watch_broken(watch, "P3",
                      "unsolicited Data-Out for task 0x%08x with DataSN %u where %u is next",
-                     pdu->itt, pdu->data_out.data_sn, task->unsolicited_sn);
-    } else if (pdu->data_out.buffer_offset != task->unsolicited_bytes &&
+                     pdu->itt, pdu->data_out.data_sn, writing->unsolicited_sn);
+    } else if (pdu->data_out.buffer_offset != writing->unsolicited_bytes &&
                (!watch->has_params || watch->params.data_pdu_in_order)) {
         watch_broken(watch, "P3",
                      "unsolicited Data-Out for task 0x%08x at offset %u where %u is next", pdu->itt,
-                     pdu->data_out.buffer_offset, task->unsolicited_bytes);
+                     pdu->data_out.buffer_offset, writing->unsolicited_bytes);
     } else if (total > most || total < pdu->data_bytes) {
         watch_broken(watch, "P3", "%u bytes of unsolicited data for task 0x%08x, %u are allowed",
                      total, pdu->itt, most);
@@ -213,17 +215,19 @@ static void see_data_out(struct pdu_watch *watch, const struct pdu *pdu)
             watch_broken(watch, "P3", "Data-Out for task 0x%08x, which is not alive", pdu->itt);
         return;
     }
+    struct watched_writing *writing = watch_tasks_writing(&watch->tasks, task);
+
     task->out_bytes += pdu->data_bytes;
     if (pdu->ttt == PDU_NO_TAG) {
         if (is_judged)
             judge_unsolicited(watch, task, pdu);
-        task->unsolicited_bytes += pdu->data_bytes;
-        task->unsolicited_sn++;
+        writing->unsolicited_bytes += pdu->data_bytes;
+        writing->unsolicited_sn++;
         if (pdu->is_final)
             task->is_unsolicited_open = false;
         return;
     }
-    struct open_r2t **link = watch_tasks_find_r2t(task, pdu);
+    struct open_r2t **link = watch_tasks_find_r2t(writing, pdu);
 
     if (!link) {
         if (is_judged)
@@ -238,7 +242,7 @@ static void see_data_out(struct pdu_watch *watch, const struct pdu *pdu)
     (*link)->done_bytes += pdu->data_bytes;
     (*link)->data_sn++;
     if (pdu->is_final)
-        watch_tasks_remove_r2t(&watch->tasks, task, link);
+        watch_tasks_remove_r2t(&watch->tasks, writing, link);
 }
 
 void watch_see_request(struct pdu_watch *watch, const struct pdu *pdu)

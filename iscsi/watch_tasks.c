@@ -3,99 +3,103 @@
 
 #include "sim/core/buf.h"
 
+#include <assert.h>
 #include <string.h>
 
-#define FIRST_SLOTS 64u
+#define FIRST_SLOTS 16u
+#define LINE_BYTES  64u
 
-/* The tag stands in the table, so that a look-up touches no task but the one that it is for: with
- * many connections each has long left the cache. */
-struct slot {
-    struct watched_task *task; /* NULL: free */
-    uint32_t itt;
-};
-
-static struct slot *slots(const struct watch_tasks *tasks)
-{
-    return (struct slot *)(void *)tasks->table->data;
-}
+static_assert(sizeof(struct watched_task) <= LINE_BYTES, "a look-up touches one line");
 
 static uint32_t home(const struct watch_tasks *tasks, uint32_t itt)
 {
     return (itt * 0x9e3779b1u) >> 7 & (tasks->slot_count - 1);
 }
 
-static struct chunk *new_table(struct pool *pool, uint32_t slot_count)
+static void new_table(struct watch_tasks *tasks, uint32_t slot_count)
 {
-    size_t bytes = slot_count * sizeof(struct slot);
-    struct chunk *table = chunk_new(pool, bytes);
+    size_t bytes = slot_count * sizeof(struct watched_task);
 
-    memset(table->data, 0, bytes);
-    return table;
+    tasks->table = chunk_new(tasks->pool, bytes + LINE_BYTES);
+    uintptr_t at = (uintptr_t)tasks->table->data;
+
+    tasks->slots = (void *)(tasks->table->data + (LINE_BYTES - at % LINE_BYTES) % LINE_BYTES);
+    tasks->slot_count = slot_count;
+    memset(tasks->slots, 0, bytes);
 }
 
-static uint32_t find_slot(const struct watch_tasks *tasks, uint32_t itt)
+void watch_tasks_fetch(const struct watch_tasks *tasks, uint32_t itt)
 {
-    const struct slot *all = slots(tasks);
+    __builtin_prefetch(&tasks->slots[home(tasks, itt)]);
+}
+
+/* Where it stands, or would. */
+static struct watched_task *place_of(const struct watch_tasks *tasks, uint32_t itt)
+{
     uint32_t at = home(tasks, itt);
 
-    while (all[at].task && all[at].itt != itt)
+    while (tasks->slots[at].order != 0 && tasks->slots[at].itt != itt)
         at = (at + 1) & (tasks->slot_count - 1);
-    return at;
+    return &tasks->slots[at];
 }
 
 struct watched_task *watch_tasks_find(const struct watch_tasks *tasks, uint32_t itt)
 {
-    return slots(tasks)[find_slot(tasks, itt)].task;
+    struct watched_task *task = place_of(tasks, itt);
+
+    return task->order != 0 ? task : NULL;
 }
 
 /* Puts all tasks into a table of 'slot_count' anew. */
 static void rehash(struct watch_tasks *tasks, uint32_t slot_count)
 {
-    struct chunk *old = tasks->table;
-    const struct slot *old_slots = slots(tasks);
-    uint32_t old_count = tasks->slot_count;
+    struct watch_tasks old = *tasks;
 
-    tasks->table = new_table(tasks->pool, slot_count);
-    tasks->slot_count = slot_count;
-    for (uint32_t i = 0; i < old_count; i++) {
-        if (old_slots[i].task)
-            slots(tasks)[find_slot(tasks, old_slots[i].itt)] = old_slots[i];
+    new_table(tasks, slot_count);
+    for (uint32_t i = 0; i < old.slot_count; i++) {
+        if (old.slots[i].order != 0)
+            *place_of(tasks, old.slots[i].itt) = old.slots[i];
     }
-    chunk_unref(old);
+    chunk_unref(old.table);
 }
 
 void watch_tasks_init(struct watch_tasks *tasks, struct pool *pool)
 {
-    *tasks = (struct watch_tasks){
-        .pool = pool,
-        .slot_count = FIRST_SLOTS,
-        .table = new_table(pool, FIRST_SLOTS),
-    };
+    *tasks = (struct watch_tasks){.pool = pool};
+    new_table(tasks, FIRST_SLOTS);
 }
 
 struct watched_task *watch_tasks_add(struct watch_tasks *tasks, const struct pdu *request,
                                      enum watched_kind kind, uint64_t order)
 {
+    assert(order > 0);
     if (tasks->living + 1 > tasks->slot_count / 2)
         rehash(tasks, tasks->slot_count * 2);
-    struct watched_task *task = pool_take(tasks->pool, sizeof(*task));
+    struct watched_task *task = place_of(tasks, request->itt);
 
     *task = (struct watched_task){
         .itt = request->itt,
         .cmd_sn = request->cmd_sn,
         .order = order,
         .lun = request->lun,
-        .kind = kind,
+        .kind = (uint8_t)kind,
         .is_waiting = true,
-        .r2ts_end = &task->r2ts,
     };
-    slots(tasks)[find_slot(tasks, request->itt)] = (struct slot){.task = task, .itt = request->itt};
     tasks->living++;
     tasks->management_living += kind == WATCHED_MANAGEMENT;
     return task;
 }
 
-void watch_tasks_add_r2t(struct watch_tasks *tasks, struct watched_task *task,
+struct watched_writing *watch_tasks_writing(struct watch_tasks *tasks, struct watched_task *task)
+{
+    if (!task->writing) {
+        task->writing = pool_take(tasks->pool, sizeof(*task->writing));
+        task->writing->r2ts_end = &task->writing->r2ts;
+    }
+    return task->writing;
+}
+
+void watch_tasks_add_r2t(struct watch_tasks *tasks, struct watched_writing *writing,
                          const struct pdu *pdu)
 {
     struct open_r2t *r2t = pool_take(tasks->pool, sizeof(*r2t));
@@ -105,16 +109,16 @@ void watch_tasks_add_r2t(struct watch_tasks *tasks, struct watched_task *task,
         .offset = pdu->r2t.buffer_offset,
         .bytes = pdu->r2t.desired_bytes,
     };
-    *task->r2ts_end = r2t;
-    task->r2ts_end = &r2t->next;
-    task->r2t_count++;
+    *writing->r2ts_end = r2t;
+    writing->r2ts_end = &r2t->next;
+    writing->r2t_count++;
 }
 
-struct open_r2t **watch_tasks_find_r2t(struct watched_task *task, const struct pdu *data_out)
+struct open_r2t **watch_tasks_find_r2t(struct watched_writing *writing, const struct pdu *data_out)
 {
     struct open_r2t **found = NULL;
 
-    for (struct open_r2t **link = &task->r2ts; *link; link = &(*link)->next) {
+    for (struct open_r2t **link = &writing->r2ts; *link; link = &(*link)->next) {
         if ((*link)->ttt != data_out->ttt)
             continue;
         if ((*link)->offset + (*link)->done_bytes == data_out->data_out.buffer_offset)
@@ -125,32 +129,35 @@ struct open_r2t **watch_tasks_find_r2t(struct watched_task *task, const struct p
     return found;
 }
 
-void watch_tasks_remove_r2t(struct watch_tasks *tasks, struct watched_task *task,
+void watch_tasks_remove_r2t(struct watch_tasks *tasks, struct watched_writing *writing,
                             struct open_r2t **link)
 {
     struct open_r2t *r2t = *link;
 
     *link = r2t->next;
-    if (task->r2ts_end == &r2t->next)
-        task->r2ts_end = link;
-    task->r2t_count--;
+    if (writing->r2ts_end == &r2t->next)
+        writing->r2ts_end = link;
+    writing->r2t_count--;
     pool_give(tasks->pool, r2t, sizeof(*r2t));
 }
 
-static void free_task(struct watch_tasks *tasks, struct watched_task *task)
+/* All but its place. */
+static void end_task(struct watch_tasks *tasks, struct watched_task *task)
 {
-    while (task->r2t_count > 0)
-        watch_tasks_remove_r2t(tasks, task, &task->r2ts);
+    struct watched_writing *writing = task->writing;
+
+    while (writing && writing->r2ts)
+        watch_tasks_remove_r2t(tasks, writing, &writing->r2ts);
+    pool_give(tasks->pool, writing, sizeof(*writing));
     tasks->living--;
     tasks->management_living -= task->kind == WATCHED_MANAGEMENT;
-    pool_give(tasks->pool, task, sizeof(*task));
 }
 
 void watch_tasks_fini(struct watch_tasks *tasks)
 {
     for (uint32_t i = 0; i < tasks->slot_count; i++) {
-        if (slots(tasks)[i].task)
-            free_task(tasks, slots(tasks)[i].task);
+        if (tasks->slots[i].order != 0)
+            end_task(tasks, &tasks->slots[i]);
     }
     chunk_unref(tasks->table);
 }
@@ -158,11 +165,12 @@ void watch_tasks_fini(struct watch_tasks *tasks)
 /* The hole behind a task that goes is closed, so that probing needs no tombstones. */
 void watch_tasks_remove(struct watch_tasks *tasks, struct watched_task *task)
 {
-    struct slot *all = slots(tasks);
+    struct watched_task *all = tasks->slots;
     uint32_t mask = tasks->slot_count - 1;
-    uint32_t hole = find_slot(tasks, task->itt);
+    uint32_t hole = (uint32_t)(task - all);
 
-    for (uint32_t at = (hole + 1) & mask; all[at].task; at = (at + 1) & mask) {
+    end_task(tasks, task);
+    for (uint32_t at = (hole + 1) & mask; all[at].order != 0; at = (at + 1) & mask) {
         uint32_t distance = (at - home(tasks, all[at].itt)) & mask;
 
         if (distance >= ((at - hole) & mask)) {
@@ -170,8 +178,7 @@ void watch_tasks_remove(struct watch_tasks *tasks, struct watched_task *task)
             hole = at;
         }
     }
-    all[hole] = (struct slot){0};
-    free_task(tasks, task);
+    all[hole].order = 0;
 }
 
 static bool is_covered_by(const struct watched_task *task, const struct watched_task *management)
@@ -194,14 +201,15 @@ static bool is_covered_by(const struct watched_task *task, const struct watched_
 
 void watch_tasks_remove_covered(struct watch_tasks *tasks, const struct watched_task *management)
 {
-    struct slot *all = slots(tasks);
     uint32_t removed = 0;
 
     for (uint32_t i = 0; i < tasks->slot_count; i++) {
-        if (!all[i].task || !is_covered_by(all[i].task, management))
+        struct watched_task *task = &tasks->slots[i];
+
+        if (task->order == 0 || !is_covered_by(task, management))
             continue;
-        free_task(tasks, all[i].task);
-        all[i] = (struct slot){0};
+        end_task(tasks, task);
+        task->order = 0;
         removed++;
     }
     if (removed > 0)

@@ -1,9 +1,10 @@
 /* The living tasks of one connection, as the watch of its rules knows them (pdu_watch.h): a hash
  * table by Initiator Task Tag.
  *
- * Open addressing over pooled entries, since a look-up per PDU must cost next to nothing and all
- * memory of a run comes from its pool. Requests that get an answer of their own are tasks: SCSI
- * commands, task management, text, logout, ping.
+ * Open addressing, the tasks themselves in the places, each in one line of the processor's cache:
+ * with thousands of I/Os under way a look-up costs the lines that it touches. So a pointer to a
+ * task holds until the next one is added or removed. What only writes need stands apart. Requests
+ * that get an answer of their own are tasks: SCSI commands, task management, text, logout, ping.
  */
 #pragma once
 
@@ -28,18 +29,28 @@ struct open_r2t {
     uint32_t data_sn;    /* next */
 };
 
-/* What a read needs stands first, in one line of the processor's cache. */
+/* The part of a task that data to the target needs. */
+struct watched_writing {
+    uint32_t unsolicited_bytes; /* immediate data and unsolicited Data-Out */
+    uint32_t unsolicited_sn;    /* next DataSN of unsolicited Data-Out */
+    uint32_t r2t_end;           /* where the last R2T ended */
+    uint32_t r2t_count;         /* open ones */
+    struct open_r2t *r2ts;
+    struct open_r2t **r2ts_end;
+};
+
 struct watched_task {
+    uint64_t order; /* number of the request in this connection; 0: the place is free */
+    uint64_t lun;
     uint32_t itt;
     uint32_t cmd_sn;
-    uint64_t order; /* number of the request in this connection */
-    uint64_t lun;
-    enum watched_kind kind;
+    uint8_t kind;      /* enum watched_kind */
     bool is_uncertain; /* the tag was used again while it lived: nobody knows which one is meant */
     /* Text: a request waits for its response. */
     bool is_waiting;
     /* Task management. */
     uint8_t function;
+    uint32_t ref_task_tag;
     /* SCSI. */
     bool is_read;
     bool is_write;
@@ -50,19 +61,13 @@ struct watched_task {
     uint32_t in_bytes;          /* all Data-In so far */
     uint32_t in_sequence_bytes; /* since the last F */
     uint32_t target_sn;         /* next DataSN of Data-In or R2TSN: they share one count (11.7.5) */
-    uint32_t r2t_count;         /* open ones */
-
-    uint32_t ref_task_tag;      /* task management */
-    uint32_t unsolicited_bytes; /* immediate data and unsolicited Data-Out */
-    uint32_t unsolicited_sn;    /* next DataSN of unsolicited Data-Out */
-    uint32_t r2t_end;           /* where the last R2T ended */
-    struct open_r2t *r2ts;
-    struct open_r2t **r2ts_end;
+    struct watched_writing *writing; /* NULL: no data to the target yet */
 };
 
 struct watch_tasks {
     struct pool *pool;
-    struct chunk *table; /* of struct watched_task *, slot_count of them */
+    struct watched_task *slots; /* slot_count of them, in 'table' */
+    struct chunk *table;
     uint32_t slot_count; /* a power of two */
     uint32_t living;
     uint32_t management_living; /* task management requests without response */
@@ -71,9 +76,11 @@ struct watch_tasks {
 void watch_tasks_init(struct watch_tasks *tasks, struct pool *pool);
 void watch_tasks_fini(struct watch_tasks *tasks);
 
+/* A look-up of 'itt' comes soon. */
+void watch_tasks_fetch(const struct watch_tasks *tasks, uint32_t itt);
 /* NULL: no task of this tag is alive. */
 struct watched_task *watch_tasks_find(const struct watch_tasks *tasks, uint32_t itt);
-/* The task of a request whose tag is free. 'order' counts the PDUs of the connection. */
+/* The task of a request whose tag is free. 'order' counts the PDUs of the connection, from 1. */
 struct watched_task *watch_tasks_add(struct watch_tasks *tasks, const struct pdu *request,
                                      enum watched_kind kind, uint64_t order);
 void watch_tasks_remove(struct watch_tasks *tasks, struct watched_task *task);
@@ -81,11 +88,13 @@ void watch_tasks_remove(struct watch_tasks *tasks, struct watched_task *task);
  * (4.2.3.3): the commands that it covers and that were asked for before it. */
 void watch_tasks_remove_covered(struct watch_tasks *tasks, const struct watched_task *management);
 
+/* Its part for data to the target, made at the first call. */
+struct watched_writing *watch_tasks_writing(struct watch_tasks *tasks, struct watched_task *task);
 /* R2Ts of a task, in the order in which they were asked. */
-void watch_tasks_add_r2t(struct watch_tasks *tasks, struct watched_task *task,
+void watch_tasks_add_r2t(struct watch_tasks *tasks, struct watched_writing *writing,
                          const struct pdu *pdu);
 /* The link to the one that a Data-Out answers; equal tags are told apart by the offset. NULL: none
  * has the tag. */
-struct open_r2t **watch_tasks_find_r2t(struct watched_task *task, const struct pdu *data_out);
-void watch_tasks_remove_r2t(struct watch_tasks *tasks, struct watched_task *task,
+struct open_r2t **watch_tasks_find_r2t(struct watched_writing *writing, const struct pdu *data_out);
+void watch_tasks_remove_r2t(struct watch_tasks *tasks, struct watched_writing *writing,
                             struct open_r2t **link);

@@ -85,22 +85,21 @@ void pdu_rules_agreed(struct pdu_rules *rules, uint64_t connection, bool is_targ
 }
 
 /* Looked up once per end that keeps it for us. */
-static struct end *end_of(struct pdu_rules *rules, const struct trace_pdu *pdu)
+static struct pdu_watch *watch_of(struct pdu_rules *rules, const struct trace_pdu *pdu)
 {
     if (!pdu->memo)
-        return find_or_add(rules, pdu->connection, pdu->is_target_end);
+        return find_or_add(rules, pdu->connection, pdu->is_target_end)->watch;
     if (!*pdu->memo)
-        *pdu->memo = find_or_add(rules, pdu->connection, pdu->is_target_end);
+        *pdu->memo = find_or_add(rules, pdu->connection, pdu->is_target_end)->watch;
     return *pdu->memo;
 }
 
 bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
                    struct trace_broken *ret_broken)
 {
-    struct end *end = end_of(rules, pdu);
     struct pdu_break broken;
 
-    if (!pdu_watch_see(end->watch, pdu->header, pdu->is_from_target, &broken))
+    if (!pdu_watch_see(watch_of(rules, pdu), pdu->header, pdu->is_from_target, &broken))
         return false;
     snprintf(rules->text, sizeof(rules->text), "%s end of iSCSI connection %llu: %s",
              pdu->is_target_end ? "target" : "initiator", (unsigned long long)pdu->connection,
@@ -112,6 +111,11 @@ bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
                                         .lba = UINT64_MAX,
                                         .text = rules->text};
     return true;
+}
+
+void pdu_rules_fetch(struct pdu_rules *rules, const struct trace_pdu *pdu)
+{
+    pdu_watch_fetch(watch_of(rules, pdu), pdu->header);
 }
 
 void pdu_rules_end(struct pdu_rules *rules, uint64_t connection)

@@ -317,6 +317,11 @@ static void on_pdu(struct trace *trace, int64_t at_ns, const struct trace_pdu *p
         on_broken(trace, at_ns, &broken);
 }
 
+static void on_pdu_ahead(struct trace *trace, const struct trace_pdu *pdu)
+{
+    pdu_rules_fetch(recorder_of(trace)->pdu_rules, pdu);
+}
+
 static void on_agreed(struct trace *trace, uint64_t connection, bool is_target_end,
                       const struct iscsi_params *params)
 {
@@ -351,6 +356,7 @@ struct recorder *recorder_new(const struct recorder_options *options)
                                          .host_lost = on_host_lost,
                                          .broken = on_broken,
                                          .pdu = on_pdu,
+                                         .pdu_ahead = on_pdu_ahead,
                                          .agreed = on_agreed,
                                          .pdu_end = on_pdu_end,
                                          .event = on_event};

@@ -418,6 +418,18 @@ static void trace_received(struct conn *conn, int64_t now_ns)
                                                 .memo = &conn->trace_memo});
 }
 
+/* The first PDU of 'bytes', if one begins there. */
+static void trace_ahead(struct conn *conn, const struct buf *bytes)
+{
+    struct trace *trace = conn->target->trace;
+
+    if (trace->ops->pdu_ahead && bytes->bytes >= PDU_HEADER_BYTES)
+        trace->ops->pdu_ahead(trace, &(struct trace_pdu){.connection = conn->number,
+                                                         .is_target_end = true,
+                                                         .header = buf_data(bytes),
+                                                         .memo = &conn->trace_memo});
+}
+
 void conn_feed(struct conn *conn, struct buf *bytes, int64_t now_ns)
 {
     struct pdu pdu;
@@ -428,6 +440,7 @@ void conn_feed(struct conn *conn, struct buf *bytes, int64_t now_ns)
         return;
     }
     conn->heard_ns = now_ns;
+    trace_ahead(conn, bytes);
     framer_feed(&conn->framer, bytes);
     while (is_listening(conn)) {
         data = NULL;

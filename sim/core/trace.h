@@ -100,6 +100,9 @@ struct trace_ops {
     void (*host_lost)(struct trace *trace, int64_t at_ns, uint32_t host);
     void (*broken)(struct trace *trace, int64_t at_ns, const struct trace_broken *broken);
     void (*pdu)(struct trace *trace, int64_t at_ns, const struct trace_pdu *pdu);
+    /* 'pdu' will be told soon: time to look for what is known of its task. The header may turn out
+     * to be something else. NULL: does not matter here. */
+    void (*pdu_ahead)(struct trace *trace, const struct trace_pdu *pdu);
     /* One end of a connection knows what login agreed, as seen from there: its bursts and segments
      * are watched from now on. NULL: does not matter here. */
     void (*agreed)(struct trace *trace, uint64_t connection, bool is_target_end,
