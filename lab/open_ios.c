@@ -7,10 +7,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Those that are on one path now. */
+/* Those that are on one path now. Which is the oldest is found out when somebody asks: what leaves
+ * and joins touches no other entry. */
 struct path_share {
-    struct open_io *oldest;
+    struct open_io *oldest; /* of is_known, NULL: none */
+    uint64_t oldest_order;
     size_t count;
+    bool is_known;
 };
 
 struct disk_list {
@@ -80,22 +83,21 @@ static struct path_share *share_of(const struct open_ios *ios, uint32_t host, ui
 
 static void join_share(struct path_share *share, struct open_io *io)
 {
-    share->count++;
-    if (!share->oldest || io->order < share->oldest->order)
-        share->oldest = io;
+    if (share->count++ == 0)
+        share->is_known = true;
+    else if (!share->is_known || io->order > share->oldest_order)
+        return;
+    share->oldest = io;
+    share->oldest_order = io->order;
 }
 
-/* It still stands in its disk's list. */
 static void leave_share(struct path_share *share, const struct open_io *io)
 {
-    struct open_io *next = io->younger;
-
     share->count--;
     if (share->oldest != io)
         return;
-    while (share->count > 0 && next->path != io->path)
-        next = next->younger;
-    share->oldest = share->count > 0 ? next : NULL;
+    share->oldest = NULL;
+    share->is_known = false;
 }
 
 struct open_io *open_ios_add(struct open_ios *ios, uint32_t host, uint32_t disk, uint64_t io_id)
@@ -150,7 +152,18 @@ struct open_io *open_ios_oldest(const struct open_ios *ios, uint32_t host, uint3
 struct open_io *open_ios_oldest_on(const struct open_ios *ios, uint32_t host, uint32_t disk,
                                    uint32_t path)
 {
-    return share_of(ios, host, disk, path)->oldest;
+    struct path_share *share = share_of(ios, host, disk, path);
+
+    if (share->count == 0)
+        return NULL;
+    if (!share->is_known) {
+        share->oldest = ios->disks[host][disk].oldest;
+        while (share->oldest->path != path)
+            share->oldest = share->oldest->younger;
+        share->oldest_order = share->oldest->order;
+        share->is_known = true;
+    }
+    return share->oldest;
 }
 
 size_t open_ios_count(const struct open_ios *ios, uint32_t host, uint32_t disk)
