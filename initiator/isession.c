@@ -32,6 +32,7 @@ struct task *task_take(struct isession *session, enum task_kind kind)
     if (!task)
         return NULL;
     session->free_tasks = task->next_free;
+    __builtin_prefetch(task->next_free); /* for whoever comes next */
     uint16_t generation = task->generation;
 
     *task = (struct task){.kind = (uint8_t)kind, .generation = generation};
