@@ -8,6 +8,17 @@ void tcp_send_queue_init(struct tcp_send_queue *queue, struct pool *pool)
     *queue = (struct tcp_send_queue){.pool = pool};
 }
 
+static struct tcp_place place_of(const struct tcp_sent *sent)
+{
+    return (struct tcp_place){.slice = sent->slice, .at = sent->at};
+}
+
+static void set_place(struct tcp_sent *sent, struct tcp_place place)
+{
+    sent->slice = place.slice;
+    sent->at = place.at;
+}
+
 static uint32_t length(const struct tcp_sent *sent)
 {
     return sent->end - sent->sn;
@@ -51,7 +62,9 @@ static void delivered(struct tcp_send_queue *queue, const struct tcp_sent *sent)
 {
     struct tcp_delivery *delivery = &queue->delivery;
 
-    if (sent->transmissions == 1) {
+    bool is_once = !(sent->marks & TCP_SENT_TWICE);
+
+    if (is_once) {
         if (!delivery->has_original || sn_before(sent->end, delivery->original_end))
             delivery->original_end = sent->end;
         delivery->has_original = true;
@@ -60,7 +73,7 @@ static void delivered(struct tcp_send_queue *queue, const struct tcp_sent *sent)
     }
     if (!delivery->is_begun || sn_before(delivery->highest, sent->end))
         delivery->highest = sent->end;
-    if (sent->transmissions == 1 || sent->sent_at_ns <= delivery->ambiguous_after_ns) {
+    if (is_once || sent->sent_at_ns <= delivery->ambiguous_after_ns) {
         delivery->is_news = true;
         if (!delivery->is_begun || sent->sent_at_ns > delivery->sent_at_ns ||
             (sent->sent_at_ns == delivery->sent_at_ns && sn_before(delivery->end, sent->end))) {
@@ -136,12 +149,11 @@ struct buf *tcp_send_queue_send(struct tcp_send_queue *queue, uint32_t sn, uint3
     struct tcp_sent *sent = pool_take(queue->pool, sizeof(*sent));
 
     assert(bytes <= queue->unsent_bytes);
-    sent->place = queue->unsent;
+    set_place(sent, queue->unsent);
     sent->sn = sn;
     sent->end = sn + bytes + is_fin;
     sent->first_sent_at_ns = now_ns;
     sent->sent_at_ns = now_ns;
-    sent->transmissions = 1;
     if (is_fin)
         sent->marks = TCP_SENT_FIN;
     join_time(queue, sent, queue->newest);
@@ -158,12 +170,12 @@ struct buf *tcp_send_queue_send(struct tcp_send_queue *queue, uint32_t sn, uint3
 static void split(struct tcp_send_queue *queue, struct tcp_sent *sent, uint32_t bytes)
 {
     struct tcp_sent *rest = pool_take(queue->pool, sizeof(*rest));
-    struct tcp_place place = sent->place;
+    struct tcp_place place = place_of(sent);
 
     buf_free(share_at(&place, bytes));
     *rest = *sent;
     rest->marks &= (uint8_t)~TCP_SENT_TIMED;
-    rest->place = place;
+    set_place(rest, place);
     rest->sn = sent->sn + bytes;
     sent->next = rest;
     sent->end = rest->sn;
@@ -180,14 +192,14 @@ struct buf *tcp_send_queue_resend(struct tcp_send_queue *queue, struct tcp_sent 
     if (tcp_sent_bytes(sent) > most_bytes)
         split(queue, sent, most_bytes);
     sent->sent_at_ns = now_ns;
-    sent->transmissions++;
+    sent->marks |= TCP_SENT_TWICE;
     leave_time(queue, sent);
     join_time(queue, sent, queue->newest);
     if ((sent->marks & (TCP_SENT_LOST | TCP_SENT_RESENT)) == TCP_SENT_LOST) {
         sent->marks |= TCP_SENT_RESENT;
         queue->resent += length(sent);
     }
-    struct tcp_place place = sent->place;
+    struct tcp_place place = place_of(sent);
 
     return share_at(&place, tcp_sent_bytes(sent));
 }
@@ -212,9 +224,9 @@ struct tcp_acked tcp_send_queue_ack(struct tcp_send_queue *queue, uint32_t una)
         const struct tcp_sent *sent = queue->first;
 
         __builtin_prefetch(sent->next);
-        __builtin_prefetch(sent->place.slice);
+        __builtin_prefetch(sent->slice);
         acked.segments++;
-        if (sent->transmissions > 1) {
+        if (sent->marks & TCP_SENT_TWICE) {
             acked.covers_retransmission = true;
         } else if (!(sent->marks & TCP_SENT_SACKED)) {
             acked.sent_at_ns = sent->sent_at_ns;
@@ -236,7 +248,10 @@ struct tcp_acked tcp_send_queue_ack(struct tcp_send_queue *queue, uint32_t una)
     uint32_t front = cut && sn_before(cut->sn, una) ? una - cut->sn : 0;
 
     if (front > 0) { /* the acknowledgment ends within a segment */
-        buf_free(share_at(&cut->place, front));
+        struct tcp_place place = place_of(cut);
+
+        buf_free(share_at(&place, front));
+        set_place(cut, place);
         uncount(queue, cut, front);
         cut->sn = una;
         dropped += front;

@@ -30,20 +30,24 @@ enum tcp_sent_mark {
     TCP_SENT_RESENT = 4, /* in the network again since it was marked LOST */
     TCP_SENT_FIN = 8,    /* carries our FIN behind its bytes */
     TCP_SENT_TIMED = 16, /* stands in the list by time */
+    TCP_SENT_TWICE = 32, /* or more often */
 };
 
+/* One line of the processor's cache: what waits for its acknowledgment has left the cache by the
+ * time that it comes, if there are many connections. */
 struct tcp_sent {
     struct tcp_sent *next;
     struct tcp_sent *time_next; /* by when they were sent last; while in the network, as far as */
     struct tcp_sent *time_prev; /* we know: neither SACKED nor LOST without being sent again */
-    struct tcp_place place;     /* of its first byte, if it has any */
+    struct buf *slice;          /* the place of its first byte, if it has any */
+    uint32_t at;
     uint32_t sn;
-    uint32_t end; /* behind its last byte and FIN */
+    uint32_t end;  /* behind its last byte and FIN */
+    uint8_t marks; /* of enum tcp_sent_mark */
     int64_t first_sent_at_ns;
     int64_t sent_at_ns; /* the last time */
-    uint32_t transmissions;
-    uint8_t marks; /* of enum tcp_sent_mark */
 };
+static_assert(sizeof(struct tcp_sent) <= 64, "a record is a line of the cache");
 
 /* What arrived at the peer since someone looked last, by ACK or SACK. */
 struct tcp_delivery {
