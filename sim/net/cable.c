@@ -22,6 +22,7 @@ struct cable *cable_new(const struct cable_config *config)
         cable->ends[end] = port;
         port->cable = cable;
         port->peer = config->ends[1 - end];
+        port->faces_station = port->peer->ops->is_station;
         port->tx.head_bytes = port->peer->head_bytes;
         link_set_delay(&port->tx, length_m * LINK_NS_PER_M + config->delay_ns);
     }

@@ -379,8 +379,11 @@ void link_send(struct link *link, struct frame *frame, int64_t eligible_ns, uint
     slot->eligible_ns = eligible_ns;
     plan(link, slot);
     book_in(link, slot);
-    if (link->count - link->handed == 1)
-        clock_arm(link->wire->clock, &link->arrival_timer, slot->arrival_ns);
+    if (link->count - link->handed > 1)
+        return;
+    clock_arm(link->wire->clock, &link->arrival_timer, slot->arrival_ns);
+    if (link->ops->on_ahead)
+        link->ops->on_ahead(link, frame);
 }
 
 uint32_t link_room(struct link *link)

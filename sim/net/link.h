@@ -61,6 +61,8 @@ struct link;
 struct link_ops {
     /* Takes ownership of 'frame'. */
     void (*on_arrival)(struct link *link, struct frame *frame);
+    /* 'frame' is the next to arrive, a few events from now: a hint. May be NULL. */
+    void (*on_ahead)(struct link *link, const struct frame *frame);
     /* After link_want_room(); may be NULL. */
     void (*on_room)(struct link *link);
     /* Waiting frames leave at other times now, or not at all; may be NULL. */

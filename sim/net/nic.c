@@ -125,7 +125,8 @@ static struct mac_addr mac_of_index(uint32_t index)
 
 struct nic *nic_new(struct wire *wire, const struct nic_config *config, uint32_t nic_index)
 {
-    static const struct port_ops ops = {.on_frame = take_in,
+    static const struct port_ops ops = {.is_station = true,
+                                        .on_frame = take_in,
                                         .on_room = pass_on_room,
                                         .on_carrier = change_carrier,
                                         .on_lit = settle_below};

@@ -63,6 +63,18 @@ static void take_in(struct link *link, struct frame *frame)
         port->ops->on_frame(port, frame);
 }
 
+/* A NIC was last looked at when the last frame came, a switch just now. */
+static void fetch_ahead(struct link *link, const struct frame *frame)
+{
+    const struct port *peer = port_of(link)->peer;
+
+    if (!port_of(link)->faces_station)
+        return;
+    for (size_t at = 0; at < sizeof(*peer); at += 64)
+        __builtin_prefetch((const char *)peer + at);
+    frame_fetch_state(frame);
+}
+
 static void pass_on_room(struct link *link)
 {
     struct port *port = port_of(link);
@@ -111,8 +123,10 @@ static void ask_again(struct timer *timer)
 void port_init(struct port *port, struct wire *wire, const char *name, const struct port_ops *ops,
                const struct link_config *config)
 {
-    static const struct link_ops link_ops = {
-        .on_arrival = take_in, .on_room = pass_on_room, .on_replanned = pass_on_replanned};
+    static const struct link_ops link_ops = {.on_arrival = take_in,
+                                             .on_ahead = fetch_ahead,
+                                             .on_room = pass_on_room,
+                                             .on_replanned = pass_on_replanned};
 
     *port = (struct port){.ops = ops, .wire = wire, .name = mem_text(name)};
     port->id = wire->port_count++;

@@ -19,6 +19,7 @@ struct port_ops {
     void (*on_room)(struct port *port); /* after link_want_room(); may be NULL */
     void (*on_carrier)(struct port *port, bool is_up);
     void (*on_replanned)(struct port *port); /* as of struct link_ops; may be NULL */
+    bool is_station;                         /* frames end here: a NIC's */
     /* Of a port without a cable: power or administration may have changed. May be NULL. */
     void (*on_lit)(struct port *port);
 };
@@ -31,6 +32,7 @@ struct port {
     struct link tx;
     struct cable *cable; /* borrowed; NULL: nothing is plugged in, ever */
     struct port *peer;   /* the other end's, with 'cable' */
+    bool faces_station;  /* 'peer' is one */
     bool is_powered;     /* its owner has power and has booted */
     bool has_carrier;
     uint32_t disabled;                /* layers */

@@ -180,12 +180,14 @@ static struct stack *stack_of_ip(struct ip_user *user)
 
 /* A SYN for a listener. */
 static void accept_syn(struct stack *stack, const struct listener *listener,
-                       const struct tcp_segment *syn, struct endpoint local, struct endpoint remote)
+                       const struct tcp_segment *syn, const void *peer, struct endpoint local,
+                       struct endpoint remote)
 {
     if (stack->half_open_count >= HALF_OPEN_MOST)
         return;
     struct stack_conn *conn = open_conn(stack, local, remote, listener->options);
 
+    conn->peer = peer;
     conn->acceptor = listener->acceptor;
     stack->half_open_count++;
     stack_conn_join_table(conn);
@@ -196,14 +198,14 @@ static void accept_syn(struct stack *stack, const struct listener *listener,
 }
 
 /* A segment of no connection. */
-static void input_unknown(struct stack *stack, const struct tcp_segment *segment,
+static void input_unknown(struct stack *stack, const struct tcp_segment *segment, const void *state,
                           struct endpoint local, struct endpoint remote)
 {
     const struct listener *listener = find_listener(stack, local);
     struct tcp_segment reset;
 
     if (listener && (segment->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
-        accept_syn(stack, listener, segment, local, remote);
+        accept_syn(stack, listener, segment, state, local, remote);
         return;
     }
     if (!tcp_segment_refuse(segment, &reset) || ip_host_room(stack->host, local.address) == 0)
@@ -213,7 +215,7 @@ static void input_unknown(struct stack *stack, const struct tcp_segment *segment
 
     counters->resets_sent++;
     counters->segments_sent++;
-    stack_transmit(stack, &reset, NULL, local.address, remote.address);
+    stack_transmit(stack, &reset, NULL, NULL, local.address, remote.address);
 }
 
 /* ARP may spare its requests to a peer that acknowledges what we send. */
@@ -247,6 +249,7 @@ static void on_tcp(struct ip_user *user, struct frame *frame, uint32_t from, uin
         !stack->is_off && tcp_segment_read(frame_transport(frame), frame->transport_bytes,
                                            frame->payload_bytes, &segment);
     struct buf *payload = is_good ? frame_take_payload(frame) : NULL;
+    const void *state = frame->state;
 
     frame_unref(frame);
     if (!is_good)
@@ -265,11 +268,13 @@ static void on_tcp(struct ip_user *user, struct frame *frame, uint32_t from, uin
     }
     if (!conn) {
         buf_free(payload);
-        input_unknown(stack, &segment, local, remote);
+        input_unknown(stack, &segment, state, local, remote);
         return;
     }
     uint32_t una = conn->core.snd_una;
 
+    if (segment.flags & TCP_SYN)
+        conn->peer = state;
     tcp_conn_input(&conn->core, &segment, payload, stack_now_ns(stack));
     if (conn->core.snd_una != una)
         confirm_neighbour(conn);

@@ -83,9 +83,11 @@ static void arm(struct stack_conn *conn)
 }
 
 enum ip_sent stack_transmit(struct stack *stack, const struct tcp_segment *segment,
-                            struct buf *payload, uint32_t from, uint32_t to)
+                            struct buf *payload, const void *state, uint32_t from, uint32_t to)
 {
     struct frame *frame = frame_new(stack->pool);
+
+    frame->state = state;
 
     tcp_segment_write(segment,
                       frame_begin_ipv4(frame, PROTOCOL_TCP, tcp_segment_header_bytes(segment)));
@@ -139,8 +141,9 @@ static void send_all(struct stack_conn *conn)
         room--;
         segment.source_port = conn->stream.local.port;
         segment.destination_port = conn->stream.remote.port;
-        take_result(conn, stack_transmit(stack, &segment, payload, conn->stream.local.address,
-                                         conn->stream.remote.address));
+        take_result(conn, stack_transmit(stack, &segment, payload,
+                                         segment.flags & TCP_SYN ? conn : conn->peer,
+                                         conn->stream.local.address, conn->stream.remote.address));
     }
 }
 

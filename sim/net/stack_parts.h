@@ -40,6 +40,7 @@ struct stack_conn {
     struct stack_conn *next;
     struct stack_conn *line_previous;
     struct stack_conn *line_next;
+    const void *peer;        /* the other end's struct like this, for frame_fetch_state() */
     int64_t confirmed_at_ns; /* when ARP heard last that the peer is alive */
     bool is_in_table;
     bool is_in_line;
@@ -91,6 +92,7 @@ void stack_conn_tell_later(struct stack_conn *conn);
 /* Ends it without a segment; its user hears of it in an event of its own. */
 void stack_conn_fail(struct stack_conn *conn, enum close_reason reason);
 
-/* Puts a frame around a segment and sends it. Takes ownership of 'payload'. */
+/* Puts a frame around a segment and sends it. Takes ownership of 'payload'. 'state' as of struct
+ * frame; in a SYN it is the sender's own, for the receiver to keep. */
 enum ip_sent stack_transmit(struct stack *stack, const struct tcp_segment *segment,
-                            struct buf *payload, uint32_t from, uint32_t to);
+                            struct buf *payload, const void *state, uint32_t from, uint32_t to);
