@@ -73,12 +73,11 @@ static const struct word lag_hashes[] = {{"layer2", LAG_HASH_LAYER2, "both MAC a
                                          {"layer3+4", LAG_HASH_LAYER34, "IPv4 addresses and ports"},
                                          {NULL, 0, NULL}};
 static const struct word lacp_timeouts[] = {
-    {"short", LACP_SHORT, "a LACPDU every second, silent after 3 s"},
-    {"long", LACP_LONG, "every 30 s, silent after 90 s"},
+    {"short", true, "a LACPDU every second, silent after 3 s"},
+    {"long", false, "every 30 s, silent after 90 s"},
     {NULL, 0, NULL}};
-static const struct word lacp_activities[] = {{"active", LACP_ACTIVE, NULL},
-                                              {"passive", LACP_PASSIVE, "speaks when spoken to"},
-                                              {NULL, 0, NULL}};
+static const struct word lacp_activities[] = {
+    {"active", false, NULL}, {"passive", true, "speaks when spoken to"}, {NULL, 0, NULL}};
 
 #define LAG_FIELDS(owner)                                                                          \
     {.key = "hash",                                                                                \
@@ -89,12 +88,12 @@ static const struct word lacp_activities[] = {{"active", LACP_ACTIVE, NULL},
      .about = "frames that agree in this leave by the same link (formulas of Linux bonding)"},     \
         {.key = "lacp-timeout",                                                                    \
          .type = FIELD_WORD,                                                                       \
-         MEMBER(owner, lag.lacp_timeout),                                                          \
+         MEMBER(owner, lag.is_short),                                                              \
          .words = lacp_timeouts,                                                                   \
          .fallback = "long",                                                                       \
          .about = "how often it wants to hear of its partner (802.1AX: LACP_Timeout)"},            \
     {                                                                                              \
-        .key = "lacp-activity", .type = FIELD_WORD, MEMBER(owner, lag.lacp_activity),              \
+        .key = "lacp-activity", .type = FIELD_WORD, MEMBER(owner, lag.is_passive),                 \
         .words = lacp_activities, .fallback = "active", .about = "802.1AX: LACP_Activity"          \
     }
 

@@ -50,12 +50,10 @@ struct switch_file {
 struct lag_file {
     uint32_t mode; /* of enum lag_mode */
     uint32_t hash;
-    uint32_t lacp_timeout;
-    uint32_t lacp_activity;
+    uint32_t is_short; /* 0 or 1, as the next: see struct lag_config */
+    uint32_t is_passive;
     bool fails_back;
 };
-enum lacp_timeout { LACP_LONG, LACP_SHORT };
-enum lacp_activity { LACP_ACTIVE, LACP_PASSIVE };
 
 struct group_file {
     const struct node *ports;

@@ -12,8 +12,8 @@ struct lag_config build_lag(const struct lag_file *file)
     return (struct lag_config){.mode = (enum lag_mode)file->mode,
                                .hash = (enum lag_hash)file->hash,
                                .fails_back = file->fails_back,
-                               .is_passive = file->lacp_activity == LACP_PASSIVE,
-                               .is_short = file->lacp_timeout == LACP_SHORT};
+                               .is_passive = file->is_passive,
+                               .is_short = file->is_short};
 }
 
 /* The first of 'values', which are a list or a value alone. */
@@ -238,6 +238,8 @@ static const char *mismatch(enum lag_mode team, const struct switch_group_config
         return "is in no group: nobody there speaks LACP, and one member is used alone";
     if (group && group->lag.mode == LAG_LACP && team != LAG_LACP)
         return "is in a group that waits for LACP, and carries nothing until it hears some";
+    if (group && group->lag.mode == LAG_STATIC && group->port_count > 1 && team != LAG_STATIC)
+        return "is in a static group, which also sends to members that take nothing";
     return NULL;
 }
 
