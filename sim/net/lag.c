@@ -157,13 +157,17 @@ static void use_those_up(struct lag *lag)
 
     for (unsigned i = 0; i < lag->link_count; i++)
         up |= (uint32_t)lag->links[i].is_up << i;
+    if (lag->config.mode == LAG_STATIC) {
+        lag->senders = lag->takers = up;
+        return;
+    }
     if (lag->active == LAG_NO_LINK || !(up >> lag->active & 1) ||
         (lag->config.fails_back && (up & 1)))
         lag->active = first_of(up);
     uint32_t active = lag->active == LAG_NO_LINK ? 0 : 1u << lag->active;
 
     lag->senders = lag->config.mode == LAG_ACTIVE_BACKUP ? active : up;
-    lag->takers = lag->config.mode == LAG_STATIC ? up : active;
+    lag->takers = active;
 }
 
 static void settle(struct lag *lag)

@@ -77,7 +77,7 @@ struct lag {
     struct wire *wire; /* borrowed */
     struct lag_config config;
     unsigned link_count;
-    unsigned active;  /* active-backup, switch-independent; LAG_NO_LINK: none is up */
+    unsigned active;  /* LAG_NO_LINK: none is up, or the mode has none */
     uint32_t senders; /* sets of links: bit 0 is the first */
     uint32_t takers;
     struct lacp_info partner; /* LACP: of the aggregator in use, if 'has_partner' */

@@ -17,8 +17,7 @@ struct team_member {
 
 struct team {
     struct nic_below below;
-    struct wire *wire; /* borrowed */
-    struct nic *nic;   /* borrowed */
+    struct nic *nic; /* borrowed */
     struct lag lag;
     unsigned active; /* of the lag, as the host knows it */
     unsigned member_count;
@@ -152,7 +151,6 @@ struct team *team_new(struct wire *wire, const struct team_config *config)
     struct lag_config lag = config->lag;
 
     *team = (struct team){.below = {.ops = &below_ops},
-                          .wire = wire,
                           .nic = config->nic,
                           .active = LAG_NO_LINK,
                           .member_count = config->member_count};
@@ -181,15 +179,11 @@ void team_free(struct team *team)
 {
     if (!team)
         return;
+    nic_set_below(team->nic, NULL);
     for (unsigned i = 0; i < team->member_count; i++)
         nic_set_user(team->members[i].nic, NULL);
     lag_fini(&team->lag);
     free(team);
-}
-
-const struct nic *team_nic(const struct team *team)
-{
-    return team->nic;
 }
 
 uint32_t team_senders(const struct team *team)

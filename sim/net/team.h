@@ -32,6 +32,5 @@ struct team_config {
 struct team *team_new(struct wire *wire, const struct team_config *config);
 void team_free(struct team *team);
 
-const struct nic *team_nic(const struct team *team);
 /* Members that frames leave by now: a set, bit 0 is the first. */
 uint32_t team_senders(const struct team *team);

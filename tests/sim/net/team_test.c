@@ -259,6 +259,26 @@ static void a_static_group_spreads_by_hash_and_loses_a_link_without_a_word(void 
     lan_stop(&rig.lan);
 }
 
+static void a_static_team_announces_no_move_when_its_first_link_goes(void **state)
+{
+    struct rig_config config = {.lag = {.mode = LAG_STATIC, .hash = LAG_HASH_LAYER34},
+                                .has_group = true,
+                                .switch_lag = {.mode = LAG_STATIC, .hash = LAG_HASH_LAYER34}};
+    struct rig rig;
+    (void)state;
+
+    start(&rig, &config);
+    assert_int_equal(ping(&rig), PING_REPLY);
+    uint64_t sent = sent_by(&rig, 0) + sent_by(&rig, 1);
+
+    cable_pull(rig.cables[0]); /* the group is where it was, and so is its address */
+    time_until_senders(&rig, 2);
+    run_for(&rig, SECONDS(1));
+    assert_int_equal(sent_by(&rig, 0) + sent_by(&rig, 1), sent);
+    assert_int_equal(ping(&rig), PING_REPLY);
+    lan_stop(&rig.lan);
+}
+
 /* The classic mistake: the switch sees one address at two ports. */
 static void a_static_team_without_a_group_makes_addresses_move(void **state)
 {
@@ -444,6 +464,7 @@ int main(void)
     TEST(without_any_link_the_team_has_no_carrier);
     TEST(switch_independent_sends_by_all_and_moves_no_address);
     TEST(a_static_group_spreads_by_hash_and_loses_a_link_without_a_word);
+    TEST(a_static_team_announces_no_move_when_its_first_link_goes);
     TEST(a_static_team_without_a_group_makes_addresses_move);
     TEST(lacp_takes_both_links_after_its_wait);
     TEST(lacp_gives_up_a_silent_link_after_three_seconds);
