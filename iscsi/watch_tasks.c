@@ -8,12 +8,15 @@
 
 #define FIRST_SLOTS 16u
 #define LINE_BYTES  64u
+#define CROWD       16u /* places that a look-up may go through before tags are mixed */
 
 static_assert(sizeof(struct watched_task) <= LINE_BYTES, "a look-up touches one line");
 
+/* Most initiators carry the index of a task in the low bits of its tag, or count: then a task that
+ * follows another has its place, which is still in the cache. Tags that crowd are mixed. */
 static uint32_t home(const struct watch_tasks *tasks, uint32_t itt)
 {
-    return (itt * 0x9e3779b1u) >> 7 & (tasks->slot_count - 1);
+    return (tasks->is_mixed ? (itt * 0x9e3779b1u) >> 7 : itt) & (tasks->slot_count - 1);
 }
 
 static void new_table(struct watch_tasks *tasks, uint32_t slot_count)
@@ -41,6 +44,13 @@ static struct watched_task *place_of(const struct watch_tasks *tasks, uint32_t i
     while (tasks->slots[at].order != 0 && tasks->slots[at].itt != itt)
         at = (at + 1) & (tasks->slot_count - 1);
     return &tasks->slots[at];
+}
+
+/* From where a look-up of 'itt' begins to 'task'. */
+static uint32_t distance_of(const struct watch_tasks *tasks, const struct watched_task *task,
+                            uint32_t itt)
+{
+    return ((uint32_t)(task - tasks->slots) - home(tasks, itt)) & (tasks->slot_count - 1);
 }
 
 struct watched_task *watch_tasks_find(const struct watch_tasks *tasks, uint32_t itt)
@@ -77,6 +87,11 @@ struct watched_task *watch_tasks_add(struct watch_tasks *tasks, const struct pdu
         rehash(tasks, tasks->slot_count * 2);
     struct watched_task *task = place_of(tasks, request->itt);
 
+    if (!tasks->is_mixed && distance_of(tasks, task, request->itt) > CROWD) {
+        tasks->is_mixed = true;
+        rehash(tasks, tasks->slot_count);
+        task = place_of(tasks, request->itt);
+    }
     *task = (struct watched_task){
         .itt = request->itt,
         .cmd_sn = request->cmd_sn,
@@ -171,9 +186,7 @@ void watch_tasks_remove(struct watch_tasks *tasks, struct watched_task *task)
 
     end_task(tasks, task);
     for (uint32_t at = (hole + 1) & mask; all[at].order != 0; at = (at + 1) & mask) {
-        uint32_t distance = (at - home(tasks, all[at].itt)) & mask;
-
-        if (distance >= ((at - hole) & mask)) {
+        if (distance_of(tasks, &all[at], all[at].itt) >= ((at - hole) & mask)) {
             all[hole] = all[at];
             hole = at;
         }

@@ -71,6 +71,7 @@ struct watch_tasks {
     uint32_t slot_count; /* a power of two */
     uint32_t living;
     uint32_t management_living; /* task management requests without response */
+    bool is_mixed;              /* places follow from all bits of a tag */
 };
 
 void watch_tasks_init(struct watch_tasks *tasks, struct pool *pool);

@@ -418,12 +418,16 @@ static void trace_received(struct conn *conn, int64_t now_ns)
                                                 .memo = &conn->trace_memo});
 }
 
-/* The first PDU of 'bytes', if one begins there. */
-static void trace_ahead(struct conn *conn, const struct buf *bytes)
+/* What the first PDU of 'bytes' is about, if one begins there. */
+static void look_ahead(struct conn *conn, const struct buf *bytes)
 {
     struct trace *trace = conn->target->trace;
 
-    if (trace->ops->pdu_ahead && bytes->bytes >= PDU_HEADER_BYTES)
+    if (bytes->bytes < PDU_HEADER_BYTES)
+        return;
+    if (conn->session)
+        target_session_fetch_command(conn->session, pdu_itt(buf_data(bytes)));
+    if (trace->ops->pdu_ahead)
         trace->ops->pdu_ahead(trace, &(struct trace_pdu){.connection = conn->number,
                                                          .is_target_end = true,
                                                          .header = buf_data(bytes),
@@ -440,7 +444,7 @@ void conn_feed(struct conn *conn, struct buf *bytes, int64_t now_ns)
         return;
     }
     conn->heard_ns = now_ns;
-    trace_ahead(conn, bytes);
+    look_ahead(conn, bytes);
     framer_feed(&conn->framer, bytes);
     while (is_listening(conn)) {
         data = NULL;

@@ -298,6 +298,11 @@ static struct command **bucket_of(const struct session *session, uint32_t itt)
     return &session->buckets[(mixed ^ mixed >> 16) & session->bucket_mask];
 }
 
+void target_session_fetch_command(const struct session *session, uint32_t itt)
+{
+    __builtin_prefetch(bucket_of(session, itt));
+}
+
 struct command *target_session_find_command(const struct session *session, uint32_t itt)
 {
     struct command *command = *bucket_of(session, itt);

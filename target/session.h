@@ -129,6 +129,8 @@ struct waiting_request *target_session_next_in_order(struct session *session);
 void target_session_free_waiting(struct session *session, struct waiting_request *waiting);
 
 /* Tasks by tag. */
+/* Somebody asks for that tag soon. */
+void target_session_fetch_command(const struct session *session, uint32_t itt);
 struct command *target_session_find_command(const struct session *session, uint32_t itt);
 void target_session_add_command(struct session *session, struct command *command);
 void target_session_remove_command(struct session *session, struct command *command);

@@ -1,4 +1,9 @@
-/* The MAC table: a hash for the look-up, and a list from the longest silent to the latest heard. */
+/* The MAC table: a hash for the look-up, and a list by age for who makes room.
+ *
+ * Nobody moves in the list at each frame, which would touch its neighbours, too: an entry goes to
+ * the end when it stood still for a part of the age. So those past their age are among the first,
+ * though not alone there.
+ */
 #include "sim/net/mac_table.h"
 
 #include "sim/core/bytes.h"
@@ -14,18 +19,21 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#define STILL_PARTS 8 /* of the age: so long an entry stands still at most */
+
 struct entry {
     uint64_t key; /* VLAN and the six octets */
     int port;
     int64_t heard_at_ns;
+    int64_t listed_at_ns; /* when it went to the end of the list; heard then, or later */
     struct entry *prev;
-    struct entry *next; /* heard later */
+    struct entry *next; /* listed later */
     UT_hash_handle hh;
 };
 
 struct mac_table {
     struct entry *by_key;
-    struct entry *by_age; /* the longest silent first */
+    struct entry *by_age; /* by listed_at_ns */
     size_t max_entries;
     int64_t age_ns;
 };
@@ -72,19 +80,37 @@ static bool is_aged(const struct mac_table *table, const struct entry *entry, in
     return now_ns - entry->heard_at_ns > table->age_ns;
 }
 
+static void list_last(struct mac_table *table, struct entry *entry, int64_t now_ns)
+{
+    entry->listed_at_ns = now_ns;
+    DL_APPEND(table->by_age, entry);
+}
+
+/* The first of those past their age; NULL: none is. */
+static struct entry *find_aged(const struct mac_table *table, int64_t now_ns)
+{
+    struct entry *entry = table->by_age;
+
+    while (entry && now_ns - entry->listed_at_ns > table->age_ns && !is_aged(table, entry, now_ns))
+        entry = entry->next;
+    return entry && is_aged(table, entry, now_ns) ? entry : NULL;
+}
+
 /* NULL: there is no room. */
 static struct entry *add(struct mac_table *table, uint64_t key, int64_t now_ns)
 {
     if (mac_table_count(table) == table->max_entries) {
-        if (!is_aged(table, table->by_age, now_ns))
+        struct entry *aged = find_aged(table, now_ns);
+
+        if (!aged)
             return NULL;
-        forget(table, table->by_age);
+        forget(table, aged);
     }
     struct entry *entry = mem_new(sizeof(*entry));
 
     entry->key = key;
     HASH_ADD(hh, table->by_key, key, sizeof(entry->key), entry);
-    DL_APPEND(table->by_age, entry);
+    list_last(table, entry, now_ns);
     return entry;
 }
 
@@ -104,9 +130,9 @@ enum mac_learned mac_table_learn(struct mac_table *table, uint32_t vlan, struct 
     } else {
         if (!is_aged(table, entry, now_ns))
             learned = entry->port == port ? MAC_KNOWN : MAC_MOVED;
-        if (entry->next) {
+        if (now_ns - entry->listed_at_ns > table->age_ns / STILL_PARTS) {
             DL_DELETE(table->by_age, entry);
-            DL_APPEND(table->by_age, entry);
+            list_last(table, entry, now_ns);
         }
     }
     entry->port = port;
