@@ -35,14 +35,14 @@ struct host_path {
     struct link_watch watch;
     uint32_t index;
     const struct host_session *session;
-    struct path *path;         /* owned; NULL while the host is off or discovers */
-    struct path_counters past; /* of the paths before the last boot */
-    struct scan scan;
-    uint8_t isid[ISID_BYTES];
+    struct path *path; /* owned; NULL while the host is off or discovers */
+    bool is_dirty;     /* in the list of those to drain */
+    struct host_path *next_dirty;
     struct host_way *ways; /* owned: the disks that it ever led to since the host booted */
     uint32_t way_count;
-    bool is_dirty; /* in the list of those to drain */
-    struct host_path *next_dirty;
+    uint8_t isid[ISID_BYTES];
+    struct path_counters past; /* of the paths before the last boot */
+    struct scan scan;
 };
 
 struct host_disk {
@@ -50,10 +50,10 @@ struct host_disk {
     struct mpath *mpath; /* owned; NULL: not found yet */
     struct timer timer;
     uint32_t index;
-    struct scan_lun who; /* as the first path found it */
     bool is_dirty;
     bool is_gone; /* it was removed, and has not arrived since */
     struct host_disk *next_dirty;
+    struct scan_lun who; /* as the first path found it */
 };
 
 struct host {

@@ -94,20 +94,17 @@ struct connection {
     bool is_up;
     bool has_stat_sn; /* the first response came */
     uint32_t exp_stat_sn;
-    struct framer framer;
     struct framer_digests digests;
     struct buf_queue out; /* encoded, in the order of the wire */
     struct burst *burst_head;
     struct burst *burst_tail;
+    struct framer framer;
 };
 
 struct isession {
-    struct isession_config config;
+    /* What each PDU looks at stands first, in few lines of the processor's cache. */
     enum isession_state state;
-    struct iscsi_params params;
-    uint16_t tsih;
-    uint16_t portal_group;
-    struct connection connections[CONNECTIONS_MOST];
+    bool is_pinging;
     int64_t now_ns; /* of the current call */
 
     /* Numbering (RFC 7143, 4.2.2.1). */
@@ -116,15 +113,28 @@ struct isession {
     uint32_t max_cmd_sn;
 
     /* Tasks. */
-    struct task *tasks; /* owned */
     uint32_t task_count;
+    struct task *tasks; /* owned */
     struct task *free_tasks;
     struct command_list open; /* commands in the order of their submission */
     struct command *unsent;   /* the first of 'open' that waits for the window, or NULL */
     uint32_t open_count;
-    struct command_list done;
     uint32_t tmf_count;
-    bool is_pinging;
+    struct command_list done;
+
+    /* PDUs and events on their way to the owner. */
+    struct logged_pdu *log; /* owned */
+    uint32_t log_count;
+    uint32_t log_taken;
+    uint32_t log_capacity;
+    uint32_t event_head;
+    uint32_t event_count;
+    struct session_counters counters;
+    struct isession_config config;
+    struct connection connections[CONNECTIONS_MOST];
+    struct iscsi_params params;
+    uint16_t tsih;
+    uint16_t portal_group;
 
     /* Login and text. */
     struct task *login_task;
@@ -142,13 +152,6 @@ struct isession {
     uint8_t async_sense[SENSE_MAX_BYTES];
     size_t async_sense_bytes;
     struct isession_event events[EVENTS_MOST];
-    uint32_t event_head;
-    uint32_t event_count;
-    struct logged_pdu *log; /* owned */
-    uint32_t log_count;
-    uint32_t log_taken;
-    uint32_t log_capacity;
-    struct session_counters counters;
 };
 
 /* session.c */

@@ -53,7 +53,6 @@ struct mpath {
     struct disk_identity identity;
     bool has_identity;
 
-    struct mpath_path paths[MPATH_MOST_PATHS]; /* by slot: list order */
     uint32_t path_count;
     uint32_t in_use;      /* a bit per slot */
     uint32_t active_slot; /* of policies with one active path; else SLOT_NONE */
@@ -73,6 +72,8 @@ struct mpath {
     size_t event_capacity;      /* a power of two */
     size_t event_head;
     size_t event_count;
+
+    struct mpath_path paths[MPATH_MOST_PATHS]; /* by slot: list order */
 };
 
 static inline struct mpath_path *path_of_slot(struct mpath *disk, uint32_t slot)

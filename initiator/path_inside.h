@@ -76,10 +76,10 @@ struct path {
     uint32_t open; /* handed to the session */
     struct recovery recovery;
 
-    struct path_event_slot events[PATH_EVENTS_MOST];
     uint32_t event_head;
     uint32_t event_count;
     struct path_counters counters;
+    struct path_event_slot events[PATH_EVENTS_MOST];
 };
 
 /* path.c */
