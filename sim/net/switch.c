@@ -28,21 +28,25 @@
 struct switch_group {
     struct lag lag;
     struct sw *sw;
-    struct switch_port *ports[LAG_MOST_LINKS]; /* the first stands for all in the MAC table */
+    struct switch_port *ports[LAG_MOST_LINKS];
+    bool carries_frames; /* by any of them, one way at least (802.1AX: its MAC is operational) */
 };
 
 struct switch_port {
     struct port port;
     struct sw *sw;
-    int index;                  /* its number, and in the MAC table if it is in no group */
+    int index;                  /* its number, and in the MAC table if it is a bridge port */
     struct switch_group *group; /* NULL: in none */
     unsigned link;              /* of the group */
-    struct vlan_port vlan;
+    /* Itself, or the first of its group: the aggregate is one port to whatever is learned, blocked
+     * or delayed (802.1AX-2020, 6.1.3), and this one keeps the four that follow for all. */
+    struct switch_port *bridge_port;
     bool is_blocked;
     uint32_t blocks; /* layers of faults that block it, too */
     bool is_edge;
-    bool is_up;               /* carrier as the switch knows it, after the debounce */
     int64_t forwards_from_ns; /* end of its forwarding delay */
+    struct vlan_port vlan;
+    bool is_up; /* carrier as the switch knows it, after the debounce */
     struct timer debounce;
 };
 
@@ -152,19 +156,32 @@ static void send_out(struct sw *sw, struct switch_port *out, struct frame *frame
 
 static bool is_blocked(const struct switch_port *port)
 {
-    return port->is_blocked || port->blocks > 0;
+    return port->bridge_port->is_blocked || port->bridge_port->blocks > 0;
+}
+
+/* Neither blocked nor still in its forwarding delay. */
+static bool is_forwarding(const struct switch_port *port)
+{
+    return !is_blocked(port) && now_ns(port->sw) >= port->bridge_port->forwards_from_ns;
 }
 
 static bool can_forward(const struct switch_port *out, uint32_t vlan)
 {
-    return out->port.has_carrier && !is_blocked(out) && vlan_port_carries(&out->vlan, vlan) &&
-           clock_now_ns(out->port.wire->clock) >= out->forwards_from_ns;
+    return out->port.has_carrier && is_forwarding(out) && vlan_port_carries(&out->vlan, vlan);
+}
+
+static void start_forwarding(struct switch_port *bridge_port)
+{
+    struct sw *sw = bridge_port->sw;
+
+    bridge_port->forwards_from_ns =
+        time_after(now_ns(sw), bridge_port->is_edge ? 0 : sw->port_forwarding_delay_ns);
 }
 
 /* What the MAC table calls the way behind this port. */
 static int station_index(const struct switch_port *port)
 {
-    return port->group ? port->group->ports[0]->index : port->index;
+    return port->bridge_port->index;
 }
 
 /* The port that a frame for this way leaves by; NULL: none of the group carries anything. */
@@ -221,7 +238,7 @@ static enum drop_reason refusal(const struct sw *sw, const struct switch_port *i
         return DROP_BLOCKED;
     if (in->group && !lag_takes(&in->group->lag, in->link))
         return DROP_STANDBY;
-    if (now_ns(sw) < in->forwards_from_ns)
+    if (now_ns(sw) < in->bridge_port->forwards_from_ns)
         return DROP_NOT_FORWARDING;
     if (frame_packet_bytes(frame) > sw->mtu_bytes)
         return DROP_TOO_BIG;
@@ -273,7 +290,7 @@ static void pass_on(struct sw *sw, struct switch_port *in, struct frame *frame, 
         port_drop_received(&in->port, DROP_SAME_PORT, frame);
     } else if (!out) {
         port_drop_received(&in->port, DROP_NO_WAY_OUT, frame);
-    } else if (now_ns(sw) < out->forwards_from_ns) {
+    } else if (!is_forwarding(out)) {
         port_drop_received(&in->port, DROP_NOT_FORWARDING, frame);
     } else {
         sw->forwarded++;
@@ -472,11 +489,16 @@ static struct mac_addr station(struct lag *lag, unsigned link)
         {0x06, 0x02, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id}};
 }
 
-/* What was learned behind a group stays until nothing leads there. */
+/* What was learned behind a group stays until nothing leads there. Links that join those that carry
+ * frames already do so at once. */
 static void change_group(struct lag *lag)
 {
     struct switch_group *group = group_of(lag);
+    bool did_carry = group->carries_frames;
 
+    group->carries_frames = (lag->senders | lag->takers) != 0;
+    if (group->carries_frames && !did_carry)
+        start_forwarding(group->ports[0]);
     note(group->sw, "group-senders", lag->senders);
     if (lag->senders == 0)
         mac_table_forget_port(group->sw->macs, group->ports[0]->index);
@@ -496,6 +518,9 @@ static void add_group(struct sw *sw, struct switch_group *group,
 
         assert(!port->group);
         port->group = group;
+        port->bridge_port = &sw->ports[config->ports[0] - 1];
+        assert(port->is_blocked == port->bridge_port->is_blocked);
+        assert(port->is_edge == port->bridge_port->is_edge);
         port->link = i;
         group->ports[i] = port;
     }
@@ -540,13 +565,12 @@ static void settle_link(struct switch_port *port)
     struct sw *sw = port->sw;
 
     port->is_up = port->port.has_carrier;
-    if (port->is_up)
-        port->forwards_from_ns =
-            time_after(now_ns(sw), port->is_edge ? 0 : sw->port_forwarding_delay_ns);
-    else if (!port->group)
-        mac_table_forget_port(sw->macs, port->index);
     if (port->group)
         lag_set_up(&port->group->lag, port->link, port->is_up);
+    else if (port->is_up)
+        start_forwarding(port);
+    else
+        mac_table_forget_port(sw->macs, port->index);
 }
 
 static void end_debounce(struct timer *timer)
@@ -573,7 +597,7 @@ static void change_carrier(struct port *port, bool is_up)
         settle_link(changed);
         return;
     }
-    if (is_up)
+    if (is_up && !changed->group) /* a group does not use it yet */
         changed->forwards_from_ns = TIME_NEVER;
     clock_arm(sw->wire->clock, &changed->debounce, time_after(now_ns(sw), sw->link_debounce_ns));
 }
@@ -637,6 +661,7 @@ static void add_port(struct sw *sw, uint32_t index, const struct switch_config *
     snprintf(name, sizeof(name), "%s.%u", config->name, index + 1);
     *added = (struct switch_port){.sw = sw,
                                   .index = (int)index,
+                                  .bridge_port = added,
                                   .vlan = own->vlan,
                                   .is_blocked = own->is_blocked,
                                   .is_edge = own->is_edge};
@@ -836,29 +861,31 @@ void switch_set_blocked(struct sw *sw, uint32_t port_number, bool is_blocked)
 {
     assert(port_number >= 1);
     assert(port_number <= sw->port_count);
-    struct switch_port *port = &sw->ports[port_number - 1];
+    struct switch_port *port = sw->ports[port_number - 1].bridge_port;
 
     port->is_blocked = is_blocked;
     if (is_blocked)
-        mac_table_forget_port(sw->macs, station_index(port));
+        mac_table_forget_port(sw->macs, port->index);
 }
 
 void switch_block_port(struct sw *sw, uint32_t port_number)
 {
     assert(port_number >= 1);
     assert(port_number <= sw->port_count);
-    struct switch_port *port = &sw->ports[port_number - 1];
+    struct switch_port *port = sw->ports[port_number - 1].bridge_port;
 
     if (port->blocks++ == 0)
-        mac_table_forget_port(sw->macs, station_index(port));
+        mac_table_forget_port(sw->macs, port->index);
 }
 
 void switch_unblock_port(struct sw *sw, uint32_t port_number)
 {
     assert(port_number >= 1);
     assert(port_number <= sw->port_count);
-    assert(sw->ports[port_number - 1].blocks > 0);
-    sw->ports[port_number - 1].blocks--;
+    struct switch_port *port = sw->ports[port_number - 1].bridge_port;
+
+    assert(port->blocks > 0);
+    port->blocks--;
 }
 
 uint64_t switch_forwarded(const struct sw *sw)

@@ -28,7 +28,9 @@
  * Ports of a group are one to everybody else (802.1AX): an address is learned at the group, a frame
  * leaves by one of them (lag.h), and none goes back to the group that it came from. A port that
  * LACP has not taken into the group carries nothing. LACPDUs need a switch that runs and is not
- * frozen.
+ * frozen, and pass a port that is blocked. A spanning tree sees the group as one port: what blocks
+ * one of its ports blocks them all, and the forwarding delay begins when the first of them begins
+ * to carry frames; those that join it later wait for nothing.
  *
  * Faults are layers: two power_off need two power_on.
  */
@@ -50,7 +52,7 @@ struct switch_port_config {
 
 /* Link aggregation of some ports. */
 struct switch_group_config {
-    uint32_t ports[LAG_MOST_LINKS]; /* their numbers, from 1; no port is in two groups */
+    uint32_t ports[LAG_MOST_LINKS]; /* their numbers, from 1; none is in two groups, set alike */
     unsigned port_count;
     struct lag_config lag; /* static or lacp; 'system' and 'key' are the switch's to choose */
 };
@@ -100,7 +102,8 @@ void switch_flush(struct sw *sw); /* forgets its MAC table */
 struct impair_layer *switch_impair(struct sw *sw, const struct impair_config *config);
 void switch_repair(struct sw *sw, struct impair_layer *layer);
 
-/* A spanning tree that is wrong: no frame is taken from the port or sent to it; its link is up. */
+/* A spanning tree that is wrong: no frame is taken from the port, or the group that it is in, or
+ * sent to it; its link is up. */
 void switch_block_port(struct sw *sw, uint32_t port_number);
 void switch_unblock_port(struct sw *sw, uint32_t port_number);
 

@@ -19,6 +19,7 @@ struct rig_config {
     bool has_group;    /* switch-1.1 and .2 are one */
     bool has_switches; /* the second member is at switch-2.1, in a group of its own if LACP */
     struct lag_config switch_lag;
+    int64_t port_forwarding_delay_ns;
 };
 
 static struct sw *add_switch(struct rig *rig, const char *name, const struct rig_config *config)
@@ -26,13 +27,15 @@ static struct sw *add_switch(struct rig *rig, const char *name, const struct rig
     struct switch_group_config group = {
         .ports = {1, 2}, .port_count = config->has_switches ? 1 : 2, .lag = config->switch_lag};
 
-    return fabric_add_switch(rig->lan.fabric,
-                             &(struct switch_config){.name = name,
-                                                     .port_count = 24,
-                                                     .mtu_bytes = 9216,
-                                                     .forwarding_delay_ns = US(2),
-                                                     .groups = &group,
-                                                     .group_count = config->has_group ? 1 : 0});
+    return fabric_add_switch(
+        rig->lan.fabric,
+        &(struct switch_config){.name = name,
+                                .port_count = 24,
+                                .mtu_bytes = 9216,
+                                .forwarding_delay_ns = US(2),
+                                .port_forwarding_delay_ns = config->port_forwarding_delay_ns,
+                                .groups = &group,
+                                .group_count = config->has_group ? 1 : 0});
 }
 
 static void plug(struct rig *rig, const char *name, struct port *a, struct port *b,
@@ -123,6 +126,25 @@ static uint64_t sent_by(const struct rig *rig, unsigned member)
     return nic_port_const(rig->members[member])->tx.counts.offered;
 }
 
+/* In 6 s. */
+static void expect_of_all_peers(struct rig *rig, bool is_reply)
+{
+    struct lan_ping pings[PEERS];
+
+    for (unsigned host = 1; host <= PEERS; host++)
+        lan_ping(&rig->lan, &pings[host - 1], 0, host, 56);
+    run_for(rig, SECONDS(6));
+    for (unsigned i = 0; i < PEERS; i++) {
+        assert_int_equal(pings[i].ended, 1);
+        assert_int_equal(pings[i].ping.result == PING_REPLY, is_reply);
+    }
+}
+
+static uint64_t sent_to(struct rig *rig, uint32_t port_number)
+{
+    return switch_port(rig->lan.sw, port_number)->tx.counts.offered;
+}
+
 static const struct rig_config active_backup = {.lag = {.mode = LAG_ACTIVE_BACKUP},
                                                 .has_switches = true};
 static const struct rig_config lacp_of_two_switches = {
@@ -130,6 +152,11 @@ static const struct rig_config lacp_of_two_switches = {
     .has_group = true,
     .has_switches = true,
     .switch_lag = {.mode = LAG_LACP},
+};
+static const struct rig_config static_of_one_switch = {
+    .lag = {.mode = LAG_STATIC, .hash = LAG_HASH_LAYER34},
+    .has_group = true,
+    .switch_lag = {.mode = LAG_STATIC, .hash = LAG_HASH_LAYER34},
 };
 static const struct rig_config lacp_of_one_switch = {
     .lag = {.mode = LAG_LACP, .hash = LAG_HASH_LAYER34, .is_short = true},
@@ -238,13 +265,10 @@ static void switch_independent_sends_by_all_and_moves_no_address(void **state)
 
 static void a_static_group_spreads_by_hash_and_loses_a_link_without_a_word(void **state)
 {
-    struct rig_config config = {.lag = {.mode = LAG_STATIC, .hash = LAG_HASH_LAYER34},
-                                .has_group = true,
-                                .switch_lag = {.mode = LAG_STATIC, .hash = LAG_HASH_LAYER34}};
     struct rig rig;
     (void)state;
 
-    start(&rig, &config);
+    start(&rig, &static_of_one_switch);
     for (unsigned host = 1; host <= PEERS; host++)
         assert_int_equal(lan_ping_now(&rig.lan, 0, host, 8972), PING_REPLY);
     assert_true(sent_by(&rig, 0) > 1);
@@ -259,15 +283,102 @@ static void a_static_group_spreads_by_hash_and_loses_a_link_without_a_word(void 
     lan_stop(&rig.lan);
 }
 
-static void a_static_team_announces_no_move_when_its_first_link_goes(void **state)
+/* It is one port to a spanning tree. */
+static void a_blocked_port_blocks_its_group_and_loses_nothing_for_good(void **state)
 {
-    struct rig_config config = {.lag = {.mode = LAG_STATIC, .hash = LAG_HASH_LAYER34},
-                                .has_group = true,
-                                .switch_lag = {.mode = LAG_STATIC, .hash = LAG_HASH_LAYER34}};
     struct rig rig;
     (void)state;
 
+    start(&rig, &static_of_one_switch);
+    expect_of_all_peers(&rig, true);
+    switch_block_port(rig.lan.sw, 2);
+    uint64_t sent[2] = {sent_to(&rig, 1), sent_to(&rig, 2)};
+
+    expect_of_all_peers(&rig, false);
+    for (unsigned host = 1; host <= PEERS; host++) /* known and unknown, from the other side */
+        assert_true(lan_ping_now(&rig.lan, host, 0, 56) != PING_REPLY);
+    assert_int_equal(sent_to(&rig, 1), sent[0]);
+    assert_int_equal(sent_to(&rig, 2), sent[1]);
+    assert_true(port_dropped(switch_port(rig.lan.sw, 1), DROP_BLOCKED) > 0);
+    assert_true(port_dropped(switch_port(rig.lan.sw, 2), DROP_BLOCKED) > 0);
+    assert_int_equal(team_senders(rig.team), 3); /* its links are up */
+    switch_block_port(rig.lan.sw, 1);
+    switch_unblock_port(rig.lan.sw, 2);
+    expect_of_all_peers(&rig, false);
+    switch_unblock_port(rig.lan.sw, 1);
+    expect_of_all_peers(&rig, true);
+    switch_set_blocked(rig.lan.sw, 1, true);
+    expect_of_all_peers(&rig, false);
+    switch_set_blocked(rig.lan.sw, 2, false);
+    expect_of_all_peers(&rig, true);
+    lan_stop(&rig.lan);
+}
+
+static void only_the_first_link_of_a_group_waits_for_the_forwarding_delay(void **state)
+{
+    struct rig_config config = static_of_one_switch;
+    struct rig rig;
+    (void)state;
+
+    config.port_forwarding_delay_ns = SECONDS(30);
     start(&rig, &config);
+    expect_of_all_peers(&rig, false);
+    run_for(&rig, SECONDS(30));
+    expect_of_all_peers(&rig, true);
+    cable_pull(rig.cables[1]);
+    time_until_senders(&rig, 1);
+    cable_plug_in(rig.cables[1]);
+    time_until_senders(&rig, 3);
+    expect_of_all_peers(&rig, true);
+    assert_true(sent_by(&rig, 1) > 1);
+    cable_pull(rig.cables[0]);
+    cable_pull(rig.cables[1]);
+    run_for(&rig, SECONDS(1));
+    cable_plug_in(rig.cables[1]);
+    time_until_senders(&rig, 2);
+    uint64_t forwarded = switch_forwarded(rig.lan.sw);
+
+    expect_of_all_peers(&rig, false);
+    run_for(&rig, SECONDS(4));
+    cable_plug_in(rig.cables[0]); /* joins one that waits */
+    run_for(&rig, SECONDS(12));
+    expect_of_all_peers(&rig, false);
+    assert_int_equal(switch_forwarded(rig.lan.sw), forwarded);
+    assert_true(fabric_dropped(rig.lan.fabric, "switch-1", DROP_NOT_FORWARDING) > 0);
+    run_for(&rig, SECONDS(3));
+    expect_of_all_peers(&rig, true);
+    lan_stop(&rig.lan);
+}
+
+/* There is no link to wait with before. */
+static void a_lacp_group_waits_from_when_both_ends_agreed(void **state)
+{
+    struct rig_config config = lacp_of_one_switch;
+    struct rig rig;
+    (void)state;
+
+    config.port_forwarding_delay_ns = SECONDS(15);
+    start(&rig, &config);
+    time_until_senders(&rig, 3);
+    assert_true(clock_now_ns(&rig.lan.queue.clock) >= SECONDS(2));
+    run_for(&rig, MS(12500)); /* ARP asks three times, once a second */
+    assert_true(ping(&rig) != PING_REPLY);
+    run_for(&rig, SECONDS(3));
+    expect_of_all_peers(&rig, true);
+    port_freeze(switch_port(rig.lan.sw, 1), DIRECTION_OUT);
+    time_until_senders(&rig, 2);
+    port_thaw(switch_port(rig.lan.sw, 1), DIRECTION_OUT);
+    time_until_senders(&rig, 3);
+    expect_of_all_peers(&rig, true);
+    lan_stop(&rig.lan);
+}
+
+static void a_static_team_announces_no_move_when_its_first_link_goes(void **state)
+{
+    struct rig rig;
+    (void)state;
+
+    start(&rig, &static_of_one_switch);
     assert_int_equal(ping(&rig), PING_REPLY);
     uint64_t sent = sent_by(&rig, 0) + sent_by(&rig, 1);
 
@@ -464,6 +575,9 @@ int main(void)
     TEST(without_any_link_the_team_has_no_carrier);
     TEST(switch_independent_sends_by_all_and_moves_no_address);
     TEST(a_static_group_spreads_by_hash_and_loses_a_link_without_a_word);
+    TEST(a_blocked_port_blocks_its_group_and_loses_nothing_for_good);
+    TEST(only_the_first_link_of_a_group_waits_for_the_forwarding_delay);
+    TEST(a_lacp_group_waits_from_when_both_ends_agreed);
     TEST(a_static_team_announces_no_move_when_its_first_link_goes);
     TEST(a_static_team_without_a_group_makes_addresses_move);
     TEST(lacp_takes_both_links_after_its_wait);
