@@ -297,15 +297,23 @@ struct buf *buf_to_keep(struct buf *chain)
     return buf_new(chunk, 0, (uint32_t)bytes);
 }
 
-static struct buf *free_one(struct buf *buf)
+struct buf *buf_give_slice(struct buf *chain)
 {
-    struct buf *next = buf->next;
-    struct pool *pool = buf->chunk->pool;
+    struct buf *next = chain->next;
+    struct pool *pool = chain->chunk->pool;
 
-    chunk_unref(buf->chunk);
     assert(pool->live_bufs > 0);
     pool->live_bufs--;
-    push(&pool->free_bufs, buf);
+    push(&pool->free_bufs, chain);
+    return next;
+}
+
+static struct buf *free_one(struct buf *buf)
+{
+    struct chunk *chunk = buf->chunk;
+    struct buf *next = buf_give_slice(buf);
+
+    chunk_unref(chunk);
     return next;
 }
 

@@ -235,8 +235,7 @@ static void fetch(const struct stack_conn *conn)
 {
     for (size_t at = 64; at < sizeof(*conn); at += 64)
         __builtin_prefetch((const char *)conn + at);
-    __builtin_prefetch(conn->core.send.first);
-    __builtin_prefetch(conn->core.send.bytes.head);
+    tcp_send_queue_fetch(&conn->core.send);
     __builtin_prefetch(conn->stream.user);
 }
 

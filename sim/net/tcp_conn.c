@@ -262,7 +262,7 @@ size_t tcp_conn_room(const struct tcp_conn *conn)
 {
     size_t buffer = conn->options->send_buffer_bytes;
 
-    return conn->send.bytes.bytes < buffer ? buffer - conn->send.bytes.bytes : 0;
+    return conn->send.bytes < buffer ? buffer - conn->send.bytes : 0;
 }
 
 struct buf *tcp_conn_read(struct tcp_conn *conn)

@@ -3,20 +3,70 @@
 
 #include "sim/core/bytes.h"
 
+#define FIRST_PIECES 16u
+
 void tcp_send_queue_init(struct tcp_send_queue *queue, struct pool *pool)
 {
     *queue = (struct tcp_send_queue){.pool = pool};
 }
 
-static struct tcp_place place_of(const struct tcp_sent *sent)
+/* The ring of the user's bytes. */
+
+static struct tcp_piece *piece_at(const struct tcp_send_queue *queue, uint32_t number)
 {
-    return (struct tcp_place){.slice = sent->slice, .at = sent->at};
+    return &queue->pieces[number & (queue->capacity - 1)];
 }
 
-static void set_place(struct tcp_sent *sent, struct tcp_place place)
+static void grow(struct tcp_send_queue *queue)
 {
-    sent->slice = place.slice;
-    sent->at = place.at;
+    struct tcp_send_queue old = *queue;
+
+    queue->capacity = old.capacity ? 2 * old.capacity : FIRST_PIECES;
+    queue->memory = chunk_new(queue->pool, queue->capacity * sizeof(struct tcp_piece));
+    queue->pieces = (void *)queue->memory->data;
+    for (uint32_t number = old.first_piece; number != old.next_piece; number++)
+        *piece_at(queue, number) = *piece_at(&old, number);
+    chunk_unref(old.memory);
+}
+
+static void put_piece(struct tcp_send_queue *queue, struct tcp_piece piece)
+{
+    if (queue->next_piece - queue->first_piece == queue->capacity)
+        grow(queue);
+    assert(piece.bytes <= UINT32_MAX - queue->bytes);
+    *piece_at(queue, queue->next_piece++) = piece;
+    queue->bytes += piece.bytes;
+}
+
+static void drop(struct tcp_send_queue *queue, uint32_t bytes)
+{
+    assert(bytes <= queue->bytes);
+    queue->bytes -= bytes;
+    while (bytes > 0) {
+        struct tcp_piece *piece = piece_at(queue, queue->first_piece);
+
+        if (piece->bytes > bytes) {
+            piece->offset += bytes;
+            piece->bytes -= bytes;
+            return;
+        }
+        bytes -= piece->bytes;
+        chunk_unref(piece->chunk);
+        queue->first_piece++;
+    }
+}
+
+/* The chunks of the first 'bytes', which are dropped soon, come into the cache together. */
+static void fetch_chunks(const struct tcp_send_queue *queue, uint32_t bytes)
+{
+    for (uint32_t number = queue->first_piece; number != queue->next_piece; number++) {
+        const struct tcp_piece *piece = piece_at(queue, number);
+
+        __builtin_prefetch(piece->chunk);
+        if (piece->bytes >= bytes)
+            return;
+        bytes -= piece->bytes;
+    }
 }
 
 static uint32_t length(const struct tcp_sent *sent)
@@ -101,43 +151,45 @@ void tcp_send_queue_clear(struct tcp_send_queue *queue)
 {
     while (queue->first)
         free_first(queue);
-    buf_queue_clear(&queue->bytes);
+    if (queue->bytes > 0)
+        drop(queue, queue->bytes);
+    chunk_unref(queue->memory);
     tcp_send_queue_init(queue, queue->pool);
 }
 
 void tcp_send_queue_put(struct tcp_send_queue *queue, struct buf *data)
 {
-    size_t before = queue->bytes.bytes;
-
-    if (!data)
-        return;
-    buf_queue_put(&queue->bytes, data);
-    queue->unsent_bytes += queue->bytes.bytes - before;
-    if (!queue->unsent.slice)
-        queue->unsent = (struct tcp_place){.slice = data, .at = data->offset};
+    if (queue->unsent_bytes == 0 && data)
+        queue->unsent = (struct tcp_place){.piece = queue->next_piece, .at = data->offset};
+    while (data) {
+        put_piece(queue, (struct tcp_piece){data->chunk, data->offset, data->bytes});
+        queue->unsent_bytes += data->bytes;
+        data = buf_give_slice(data);
+    }
 }
 
 /* Another chain of the 'bytes' at '*place', which moves behind them. */
-static struct buf *share_at(struct tcp_place *place, uint32_t bytes)
+static struct buf *share_at(const struct tcp_send_queue *queue, struct tcp_place *place,
+                            uint32_t bytes)
 {
     struct buf *first = NULL;
     struct buf **end = &first;
 
     while (bytes > 0) {
-        const struct buf *slice = place->slice;
-
-        assert(slice);
-        uint32_t here = slice->offset + slice->bytes - place->at;
+        assert(place->piece != queue->next_piece);
+        const struct tcp_piece *piece = piece_at(queue, place->piece);
+        uint32_t here = piece->offset + piece->bytes - place->at;
 
         if (here > bytes)
             here = bytes;
-        *end = buf_new(chunk_ref(slice->chunk), place->at, here);
+        *end = buf_new(chunk_ref(piece->chunk), place->at, here);
         end = &(*end)->next;
         bytes -= here;
         place->at += here;
-        if (place->at == slice->offset + slice->bytes) {
-            place->slice = slice->next;
-            place->at = slice->next ? slice->next->offset : 0;
+        if (place->at == piece->offset + piece->bytes) {
+            place->piece++;
+            if (place->piece != queue->next_piece)
+                place->at = piece_at(queue, place->piece)->offset;
         }
     }
     return first;
@@ -149,7 +201,7 @@ struct buf *tcp_send_queue_send(struct tcp_send_queue *queue, uint32_t sn, uint3
     struct tcp_sent *sent = pool_take(queue->pool, sizeof(*sent));
 
     assert(bytes <= queue->unsent_bytes);
-    set_place(sent, queue->unsent);
+    sent->place = queue->unsent;
     sent->sn = sn;
     sent->end = sn + bytes + is_fin;
     sent->first_sent_at_ns = now_ns;
@@ -163,19 +215,19 @@ struct buf *tcp_send_queue_send(struct tcp_send_queue *queue, uint32_t sn, uint3
         queue->first = sent;
     queue->last = sent;
     queue->unsent_bytes -= bytes;
-    return share_at(&queue->unsent, bytes);
+    return share_at(queue, &queue->unsent, bytes);
 }
 
 /* Cuts 'sent' behind its first 'bytes': what follows becomes a record of its own. */
 static void split(struct tcp_send_queue *queue, struct tcp_sent *sent, uint32_t bytes)
 {
     struct tcp_sent *rest = pool_take(queue->pool, sizeof(*rest));
-    struct tcp_place place = place_of(sent);
+    struct tcp_place place = sent->place;
 
-    buf_free(share_at(&place, bytes));
+    buf_free(share_at(queue, &place, bytes));
     *rest = *sent;
     rest->marks &= (uint8_t)~TCP_SENT_TIMED;
-    set_place(rest, place);
+    rest->place = place;
     rest->sn = sent->sn + bytes;
     sent->next = rest;
     sent->end = rest->sn;
@@ -199,9 +251,9 @@ struct buf *tcp_send_queue_resend(struct tcp_send_queue *queue, struct tcp_sent 
         sent->marks |= TCP_SENT_RESENT;
         queue->resent += length(sent);
     }
-    struct tcp_place place = place_of(sent);
+    struct tcp_place place = sent->place;
 
-    return share_at(&place, tcp_sent_bytes(sent));
+    return share_at(queue, &place, tcp_sent_bytes(sent));
 }
 
 /* 'bytes' of a record, all of it or its front, leave the counts of its marks. */
@@ -220,11 +272,12 @@ struct tcp_acked tcp_send_queue_ack(struct tcp_send_queue *queue, uint32_t una)
     struct tcp_acked acked = {0};
     uint32_t dropped = 0;
 
+    if (queue->first && !sn_before(una, queue->first->sn))
+        fetch_chunks(queue, una - queue->first->sn);
     while (queue->first && !sn_before(una, queue->first->end)) {
         const struct tcp_sent *sent = queue->first;
 
         __builtin_prefetch(sent->next);
-        __builtin_prefetch(sent->slice);
         acked.segments++;
         if (sent->marks & TCP_SENT_TWICE) {
             acked.covers_retransmission = true;
@@ -248,15 +301,12 @@ struct tcp_acked tcp_send_queue_ack(struct tcp_send_queue *queue, uint32_t una)
     uint32_t front = cut && sn_before(cut->sn, una) ? una - cut->sn : 0;
 
     if (front > 0) { /* the acknowledgment ends within a segment */
-        struct tcp_place place = place_of(cut);
-
-        buf_free(share_at(&place, front));
-        set_place(cut, place);
+        buf_free(share_at(queue, &cut->place, front));
         uncount(queue, cut, front);
         cut->sn = una;
         dropped += front;
     }
-    buf_queue_drop(&queue->bytes, dropped);
+    drop(queue, dropped);
     return acked;
 }
 

@@ -18,10 +18,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A byte of the queue: stays true while slices before it are dropped. */
+/* Some of the user's bytes. They stand in a ring, numbered as they came: what waits for its
+ * acknowledgment has left the processor's cache by the time that it comes, if there are many
+ * connections, and a ring brings back several in a line. */
+struct tcp_piece {
+    struct chunk *chunk; /* one reference, owned */
+    uint32_t offset;
+    uint32_t bytes; /* 1 or more */
+};
+
+/* A byte of the queue: stays true while pieces before it are dropped. */
 struct tcp_place {
-    struct buf *slice; /* NULL: behind the last byte */
-    uint32_t at;       /* offset in the slice's chunk */
+    uint32_t piece; /* its number; that of the next one to come: behind the last byte */
+    uint32_t at;    /* offset in its chunk */
 };
 
 enum tcp_sent_mark {
@@ -33,14 +42,12 @@ enum tcp_sent_mark {
     TCP_SENT_TWICE = 32, /* or more often */
 };
 
-/* One line of the processor's cache: what waits for its acknowledgment has left the cache by the
- * time that it comes, if there are many connections. */
+/* One line of the cache, for the same reason. */
 struct tcp_sent {
     struct tcp_sent *next;
     struct tcp_sent *time_next; /* by when they were sent last; while in the network, as far as */
     struct tcp_sent *time_prev; /* we know: neither SACKED nor LOST without being sent again */
-    struct buf *slice;          /* the place of its first byte, if it has any */
-    uint32_t at;
+    struct tcp_place place;     /* of its first byte, if it has any */
     uint32_t sn;
     uint32_t end;  /* behind its last byte and FIN */
     uint8_t marks; /* of enum tcp_sent_mark */
@@ -65,9 +72,14 @@ struct tcp_delivery {
 
 struct tcp_send_queue {
     struct pool *pool;
-    struct buf_queue bytes; /* from the first byte not acknowledged on */
+    struct tcp_piece *pieces; /* from the first byte not acknowledged on: a ring in 'memory' */
+    struct chunk *memory;     /* NULL: none yet */
+    uint32_t capacity;        /* a power of two, or 0 */
+    uint32_t first_piece;     /* its number */
+    uint32_t next_piece;      /* the number of the next to come */
+    uint32_t bytes;           /* in all pieces */
     struct tcp_place unsent;
-    size_t unsent_bytes;
+    uint32_t unsent_bytes;
     struct tcp_sent *first; /* records, in order */
     struct tcp_sent *last;
     struct tcp_sent *oldest; /* by time */
@@ -82,6 +94,14 @@ struct tcp_send_queue {
 
 void tcp_send_queue_init(struct tcp_send_queue *queue, struct pool *pool);
 void tcp_send_queue_clear(struct tcp_send_queue *queue);
+
+/* An acknowledgment is looked at soon. */
+static inline void tcp_send_queue_fetch(const struct tcp_send_queue *queue)
+{
+    __builtin_prefetch(queue->first);
+    if (queue->capacity > 0)
+        __builtin_prefetch(&queue->pieces[queue->first_piece & (queue->capacity - 1)]);
+}
 
 /* The user's bytes. Takes ownership of 'data'. */
 void tcp_send_queue_put(struct tcp_send_queue *queue, struct buf *data);

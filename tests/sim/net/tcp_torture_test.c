@@ -96,7 +96,7 @@ static void check(const struct torture *t, unsigned end)
     assert_int_equal(queue->sacked_segments, sacked_segments);
     assert_int_equal(queue->lost, lost);
     assert_int_equal(queue->resent, resent);
-    assert_int_equal(queue->bytes.bytes, bytes + queue->unsent_bytes);
+    assert_int_equal(queue->bytes, bytes + queue->unsent_bytes);
     if (queue->first)
         assert_int_equal(next, conn->snd_nxt);
     assert_true(conn->cc.cwnd >= conn->cc.mss);
