@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#define TAGS_MOST 8u /* of one read: more are not looked at ahead */
+
 void host_rearm(struct host *host, struct timer *timer, int64_t at_ns)
 {
     int64_t now_ns = clock_now_ns(host->config.clock);
@@ -73,18 +75,6 @@ void line_trace_pdu(struct line *line, const uint8_t *header, bool is_from_targe
     trace->ops->pdu(trace, clock_now_ns(line->host->config.clock), &pdu);
 }
 
-/* The first PDU of 'bytes', if one begins there. */
-static void line_trace_ahead(struct line *line, const struct buf *bytes)
-{
-    struct trace *trace = line->host->config.trace;
-
-    if (trace->ops->pdu_ahead && bytes->bytes >= PDU_HEADER_BYTES)
-        trace->ops->pdu_ahead(trace, &(struct trace_pdu){.connection = line->connection,
-                                                         .is_from_target = true,
-                                                         .header = buf_data(bytes),
-                                                         .memo = &line->trace_memo});
-}
-
 /* Reading goes on and off with the room of the core. */
 static void regulate(struct line *line, size_t room_bytes)
 {
@@ -121,6 +111,18 @@ static void path_stands(struct stream_user *user)
     host_drain(p->line.host);
 }
 
+/* The trace, too, knows something of the tasks that 'bytes' are about. */
+static void look_ahead(struct host_path *p, const struct buf *bytes)
+{
+    struct trace *trace = p->line.host->config.trace;
+    uint32_t tags[TAGS_MOST];
+    uint32_t count = path_look_ahead(p->path, bytes, tags, TAGS_MOST);
+    struct trace_pdu end = {.connection = p->line.connection, .memo = &p->line.trace_memo};
+
+    if (trace->ops->tasks_ahead)
+        trace->ops->tasks_ahead(trace, &end, tags, count);
+}
+
 static void path_gets(struct stream_user *user, struct buf *data)
 {
     struct host_path *p = path_of(user);
@@ -129,7 +131,7 @@ static void path_gets(struct stream_user *user, struct buf *data)
         buf_free(data);
         return;
     }
-    line_trace_ahead(&p->line, data);
+    look_ahead(p, data);
     path_feed(p->path, data, now_of(p->line.host));
     host_mark_path(p);
     host_drain(p->line.host);

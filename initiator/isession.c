@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FETCH_MOST 8u  /* PDUs of one feed */
-#define TAG_AT     16u /* the Initiator Task Tag in every header (RFC 7143, 11.2.1) */
-
 static const char *const end_words[] = {
 #define X(name, word) word,
     ISESSION_ENDS(X)
@@ -367,43 +364,27 @@ static void fetch_task(const struct isession *session, uint32_t tag)
         __builtin_prefetch(&session->tasks[index]);
 }
 
-/* The same for all PDUs that begin in 'bytes', and then for their commands: what one waits for is
- * on its way while another is. A header that lies across slices is left alone. */
-static void fetch_all(const struct isession *session, const struct connection *c,
-                      const struct buf *bytes)
+uint32_t isession_look_ahead(const struct isession *session, uint32_t connection,
+                             const struct buf *bytes, uint32_t ret_tags[], uint32_t most)
 {
-    uint32_t found[FETCH_MOST];
-    uint32_t count = 0;
-    uint64_t skip = 0;
+    assert(connection < CONNECTIONS_MOST);
+    uint32_t count = framer_tags(&session->connections[connection].framer, bytes, ret_tags, most);
 
-    if (!framer_is_between(&c->framer))
-        return;
-    for (; bytes && count < FETCH_MOST; bytes = bytes->next) {
-        while (skip + PDU_HEADER_BYTES <= bytes->bytes && count < FETCH_MOST) {
-            const uint8_t *header = buf_data(bytes) + skip;
-            uint32_t data_bytes = pdu_data_bytes(header);
-
-            found[count] = get_be32(header + TAG_AT) & 0xffff;
-            fetch_task(session, found[count++]);
-            skip += PDU_HEADER_BYTES + data_bytes + pdu_padding_bytes(data_bytes);
-        }
-        if (skip < bytes->bytes)
-            return;
-        skip -= bytes->bytes;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        fetch_task(session, ret_tags[i]);
     for (uint32_t i = 0; i < count; i++) {
-        const struct task *task = &session->tasks[found[i]];
+        uint32_t index = ret_tags[i] & 0xffff;
 
-        if (found[i] < session->task_count && task->kind == TASK_COMMAND)
-            command_fetch(task->command);
+        if (index < session->task_count && session->tasks[index].kind == TASK_COMMAND)
+            command_fetch(session->tasks[index].command);
     }
+    return count;
 }
 
 /* Takes ownership of 'data', as all that it calls. */
 static void came(struct isession *session, struct connection *c, const struct pdu *pdu,
                  struct buf *data)
 {
-    fetch_task(session, pdu->itt);
     log_pdu(session, c, framer_header(&c->framer), true);
     session->counters.pdus_received++;
     if (session->state == ISESSION_LOGIN) {
@@ -432,7 +413,6 @@ void isession_feed(struct isession *session, uint32_t connection, struct buf *by
         buf_free(bytes);
         return;
     }
-    fetch_all(session, c, bytes);
     framer_feed(&c->framer, bytes);
     while (c->is_up) {
         struct pdu pdu;

@@ -128,6 +128,10 @@ void isession_free(struct isession *session);
 void isession_connected(struct isession *session, uint32_t connection, int64_t now_ns);
 /* How many bytes it will take now; the owner pauses reading at 0. */
 size_t isession_room(const struct isession *session, uint32_t connection);
+/* 'bytes' are fed next: what their PDUs are about comes into the cache meanwhile. Returns the tags
+ * of up to 'most' of them, for others who know of the same tasks. */
+uint32_t isession_look_ahead(const struct isession *session, uint32_t connection,
+                             const struct buf *bytes, uint32_t ret_tags[], uint32_t most);
 /* Bytes from the target. Takes ownership of 'bytes'. Ignored once the session is OVER. */
 void isession_feed(struct isession *session, uint32_t connection, struct buf *bytes,
                    int64_t now_ns);

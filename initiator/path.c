@@ -460,6 +460,12 @@ size_t path_room(const struct path *path)
     return path->has_stream && path->session ? isession_room(path->session, 0) : 0;
 }
 
+uint32_t path_look_ahead(const struct path *path, const struct buf *bytes, uint32_t ret_tags[],
+                         uint32_t most)
+{
+    return path->session ? isession_look_ahead(path->session, 0, bytes, ret_tags, most) : 0;
+}
+
 void path_feed(struct path *path, struct buf *bytes, int64_t now_ns)
 {
     if (!path->has_stream) {

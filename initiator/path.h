@@ -125,6 +125,9 @@ void path_stop(struct path *path, int64_t now_ns);
 /* The stream that PATH_OPEN asked for. */
 void path_connected(struct path *path, int64_t now_ns);
 size_t path_room(const struct path *path);
+/* As isession_look_ahead(). */
+uint32_t path_look_ahead(const struct path *path, const struct buf *bytes, uint32_t ret_tags[],
+                         uint32_t most);
 /* Takes ownership of 'bytes'. */
 void path_feed(struct path *path, struct buf *bytes, int64_t now_ns);
 struct buf *path_take(struct path *path, size_t max_bytes, int64_t now_ns);

@@ -43,6 +43,34 @@ void framer_set_max_data(struct framer *framer, uint32_t max_data_bytes)
     framer->max_data_bytes = max_data_bytes;
 }
 
+uint32_t framer_tags(const struct framer *framer, const struct buf *bytes, uint32_t ret_tags[],
+                     uint32_t most)
+{
+    uint32_t count = 0;
+    uint64_t skip = 0;
+
+    if (!framer_is_between(framer))
+        return 0;
+    for (; bytes && count < most; bytes = bytes->next) {
+        while (skip + PDU_HEADER_BYTES <= bytes->bytes && count < most) {
+            const uint8_t *header = buf_data(bytes) + skip;
+            uint32_t data_bytes = pdu_data_bytes(header);
+
+            ret_tags[count++] = pdu_itt(header);
+            skip += PDU_HEADER_BYTES + pdu_ahs_bytes(header) + data_bytes +
+                    pdu_padding_bytes(data_bytes);
+            if (framer->header_digest)
+                skip += PDU_DIGEST_BYTES;
+            if (framer->data_digest && data_bytes > 0)
+                skip += PDU_DIGEST_BYTES;
+        }
+        if (skip < bytes->bytes)
+            break;
+        skip -= bytes->bytes;
+    }
+    return count;
+}
+
 void framer_feed(struct framer *framer, struct buf *bytes)
 {
     /* What came alone, in a chunk of its own size, and finds others that wait: byte by byte. */

@@ -66,6 +66,12 @@ static inline bool framer_is_between(const struct framer *framer)
     return !framer->has_header && framer->in.bytes == 0;
 }
 
+/* The Initiator Task Tags of the PDUs that begin in 'bytes', which are fed next, at most 'most': so
+ * that what is known of all of them can come into the cache while the first is looked at. A header
+ * that lies across slices ends the list. Returns how many. */
+uint32_t framer_tags(const struct framer *framer, const struct buf *bytes, uint32_t ret_tags[],
+                     uint32_t most);
+
 /* Receiving. No digests at first, as in login (6.1). 'max_data_bytes' is what this end declared as
  * MaxRecvDataSegmentLength, 'max_ahs_bytes' what it wants of AHS (0: none). */
 void framer_init(struct framer *framer, uint32_t max_data_bytes, uint32_t max_ahs_bytes);

@@ -59,9 +59,9 @@ void watch_judge_segment(struct pdu_watch *watch, const struct pdu *pdu)
                      pdu_name(pdu->opcode), pdu->data_bytes, most);
 }
 
-void pdu_watch_fetch(const struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES])
+void pdu_watch_fetch(const struct pdu_watch *watch, uint32_t itt)
 {
-    watch_tasks_fetch(&watch->tasks, pdu_itt(header));
+    watch_tasks_fetch(&watch->tasks, itt);
 }
 
 bool pdu_watch_see(struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES],

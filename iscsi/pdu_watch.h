@@ -58,8 +58,9 @@ void pdu_watch_set_params(struct pdu_watch *watch, const struct iscsi_params *pa
 bool pdu_watch_see(struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES],
                    bool is_from_target, struct pdu_break *ret_break);
 
-/* That PDU will be seen soon: with thousands of tasks its own left the cache long ago. */
-void pdu_watch_fetch(const struct pdu_watch *watch, const uint8_t header[PDU_HEADER_BYTES]);
+/* A PDU with this Initiator Task Tag will be seen soon: with thousands of tasks its own left the
+ * cache long ago. */
+void pdu_watch_fetch(const struct pdu_watch *watch, uint32_t itt);
 
 /* Tasks that are alive now. */
 uint32_t pdu_watch_living(const struct pdu_watch *watch);

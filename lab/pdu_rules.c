@@ -113,9 +113,13 @@ bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
     return true;
 }
 
-void pdu_rules_fetch(struct pdu_rules *rules, const struct trace_pdu *pdu)
+void pdu_rules_fetch(struct pdu_rules *rules, const struct trace_pdu *end, const uint32_t tags[],
+                     uint32_t count)
 {
-    pdu_watch_fetch(watch_of(rules, pdu), pdu->header);
+    const struct pdu_watch *watch = watch_of(rules, end);
+
+    for (uint32_t i = 0; i < count; i++)
+        pdu_watch_fetch(watch, tags[i]);
 }
 
 void pdu_rules_end(struct pdu_rules *rules, uint64_t connection)

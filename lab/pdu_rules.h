@@ -16,8 +16,9 @@ void pdu_rules_free(struct pdu_rules *rules);
 /* True: this PDU broke a rule; '*ret_broken' says which, its text is valid until the next call. */
 bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
                    struct trace_broken *ret_broken);
-/* That PDU will be seen soon: its task is on its way into the cache. */
-void pdu_rules_fetch(struct pdu_rules *rules, const struct trace_pdu *pdu);
+/* PDUs of these tasks will be seen soon at 'end'. */
+void pdu_rules_fetch(struct pdu_rules *rules, const struct trace_pdu *end, const uint32_t tags[],
+                     uint32_t count);
 /* What one end agreed to: its bursts and segments are watched from now on. */
 void pdu_rules_agreed(struct pdu_rules *rules, uint64_t connection, bool is_target_end,
                       const struct iscsi_params *params);

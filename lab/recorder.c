@@ -317,9 +317,10 @@ static void on_pdu(struct trace *trace, int64_t at_ns, const struct trace_pdu *p
         on_broken(trace, at_ns, &broken);
 }
 
-static void on_pdu_ahead(struct trace *trace, const struct trace_pdu *pdu)
+static void on_tasks_ahead(struct trace *trace, const struct trace_pdu *end, const uint32_t tags[],
+                           uint32_t count)
 {
-    pdu_rules_fetch(recorder_of(trace)->pdu_rules, pdu);
+    pdu_rules_fetch(recorder_of(trace)->pdu_rules, end, tags, count);
 }
 
 static void on_agreed(struct trace *trace, uint64_t connection, bool is_target_end,
@@ -356,7 +357,7 @@ struct recorder *recorder_new(const struct recorder_options *options)
                                          .host_lost = on_host_lost,
                                          .broken = on_broken,
                                          .pdu = on_pdu,
-                                         .pdu_ahead = on_pdu_ahead,
+                                         .tasks_ahead = on_tasks_ahead,
                                          .agreed = on_agreed,
                                          .pdu_end = on_pdu_end,
                                          .event = on_event};

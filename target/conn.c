@@ -7,6 +7,8 @@
 
 #include "target/conn_inside.h"
 
+#define TAGS_MOST 8u /* of one read: more are not looked at ahead */
+
 static const char *const end_words[] = {
 #define X(name, word) word,
     CONN_ENDS(X)
@@ -418,20 +420,19 @@ static void trace_received(struct conn *conn, int64_t now_ns)
                                                 .memo = &conn->trace_memo});
 }
 
-/* What the first PDU of 'bytes' is about, if one begins there. */
+/* What is known of the tasks that 'bytes' are about comes into the cache. */
 static void look_ahead(struct conn *conn, const struct buf *bytes)
 {
     struct trace *trace = conn->target->trace;
+    uint32_t tags[TAGS_MOST];
+    uint32_t count = framer_tags(&conn->framer, bytes, tags, TAGS_MOST);
+    struct trace_pdu end = {
+        .connection = conn->number, .is_target_end = true, .memo = &conn->trace_memo};
 
-    if (bytes->bytes < PDU_HEADER_BYTES)
-        return;
-    if (conn->session)
-        target_session_fetch_command(conn->session, pdu_itt(buf_data(bytes)));
-    if (trace->ops->pdu_ahead)
-        trace->ops->pdu_ahead(trace, &(struct trace_pdu){.connection = conn->number,
-                                                         .is_target_end = true,
-                                                         .header = buf_data(bytes),
-                                                         .memo = &conn->trace_memo});
+    for (uint32_t i = 0; conn->session && i < count; i++)
+        target_session_fetch_command(conn->session, tags[i]);
+    if (trace->ops->tasks_ahead)
+        trace->ops->tasks_ahead(trace, &end, tags, count);
 }
 
 void conn_feed(struct conn *conn, struct buf *bytes, int64_t now_ns)

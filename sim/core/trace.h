@@ -100,9 +100,10 @@ struct trace_ops {
     void (*host_lost)(struct trace *trace, int64_t at_ns, uint32_t host);
     void (*broken)(struct trace *trace, int64_t at_ns, const struct trace_broken *broken);
     void (*pdu)(struct trace *trace, int64_t at_ns, const struct trace_pdu *pdu);
-    /* 'pdu' will be told soon: time to look for what is known of its task. The header may turn out
-     * to be something else. NULL: does not matter here. */
-    void (*pdu_ahead)(struct trace *trace, const struct trace_pdu *pdu);
+    /* PDUs of tasks with these tags will be told soon, at the end that 'end' names (it has no
+     * header): time to fetch what is known of them. NULL: does not matter here. */
+    void (*tasks_ahead)(struct trace *trace, const struct trace_pdu *end, const uint32_t tags[],
+                        uint32_t count);
     /* One end of a connection knows what login agreed, as seen from there: its bursts and segments
      * are watched from now on. NULL: does not matter here. */
     void (*agreed)(struct trace *trace, uint64_t connection, bool is_target_end,

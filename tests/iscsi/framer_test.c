@@ -156,6 +156,35 @@ static void several_in_one_piece(void **state)
     end(&framer, pool);
 }
 
+static void tells_the_tags_of_what_comes(void **state)
+{
+    const struct shape *shape = *state;
+    struct pool *pool = pool_new();
+    struct framer framer = new_framer(shape);
+    struct buf *bytes = NULL;
+    uint32_t tags[5];
+
+    for (uint32_t itt = 100; itt < 104; itt++)
+        bytes = buf_join(bytes, encode(pool, shape, itt));
+    size_t one = buf_bytes(bytes) / 4;
+
+    assert_int_equal(framer_tags(&framer, bytes, tags, 5), 4);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(tags[i], 100 + i);
+    assert_int_equal(framer_tags(&framer, bytes, tags, 3), 3);
+
+    struct buf *rest = bytes;
+    struct buf *front = buf_cut(&rest, one + 20); /* in the second header */
+
+    front = buf_join(front, rest);
+    assert_int_equal(framer_tags(&framer, front, tags, 5), 1);
+    rest = front;
+    framer_feed(&framer, buf_cut(&rest, 20));
+    assert_int_equal(framer_tags(&framer, rest, tags, 5), 0); /* a PDU is under way */
+    buf_free(rest);
+    end(&framer, pool);
+}
+
 /* One flipped bit anywhere: with both digests nothing passes unseen, but in the length field of the
  * AHS, which moves the place where the digest is looked for. */
 static void digests_find_every_flipped_bit(void **state)
@@ -435,6 +464,7 @@ int main(void)
     TEST_ROWS(shapes, comes_back_cut_anywhere);
     TEST_ROWS(shapes, comes_back_byte_by_byte);
     TEST_ROWS(shapes, several_in_one_piece);
+    TEST_ROWS(shapes, tells_the_tags_of_what_comes);
     TEST_ROWS(refusals, refuses);
     TEST(digests_find_every_flipped_bit);
     TEST(goes_on_behind_a_bad_data_digest);
