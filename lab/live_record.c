@@ -95,18 +95,20 @@ void live_record_begin(struct live_record *record)
 uint32_t live_record_fault(struct live_record *record, const struct step *step)
 {
     const struct topology *topology = record->scenario.topology;
-    struct path_ref *touched = mem_array(topology->path_count + (size_t)1, sizeof(*touched));
+    struct path_ref *touched;
     size_t touched_count = 0;
     char part[PART_NAME_BYTES];
 
+    if (record->is_ended)
+        return 0;
+    touched = mem_array(topology->path_count, sizeof(*touched));
     for (uint32_t p = 0; p < topology->path_count; p++)
         if (fault_touches(topology, step, p))
             touched[touched_count++] =
                 (struct path_ref){topology->paths[p].host_index, topology->paths[p].index_in_host};
-    if (!record->is_ended)
-        recorder_fault(record->recorder, clock_now_ns(record->options.clock), ++record->fault_count,
-                       step->name, verb_row(step->verb)->word,
-                       fault_part_name(topology, step, part), touched, touched_count);
+    recorder_fault(record->recorder, clock_now_ns(record->options.clock), ++record->fault_count,
+                   step->name, verb_row(step->verb)->word, fault_part_name(topology, step, part),
+                   touched, touched_count);
     free(touched);
     return record->fault_count;
 }
@@ -115,11 +117,11 @@ void live_record_repair(struct live_record *record, uint32_t fault_id, const str
 {
     char part[PART_NAME_BYTES];
 
-    assert(fault_id > 0 && fault_id <= record->fault_count);
-    if (!record->is_ended)
-        recorder_repair(record->recorder, clock_now_ns(record->options.clock), fault_id, by->name,
-                        verb_row(by->verb)->word,
-                        fault_part_name(record->scenario.topology, by, part));
+    assert(fault_id <= record->fault_count);
+    if (fault_id == 0 || record->is_ended)
+        return;
+    recorder_repair(record->recorder, clock_now_ns(record->options.clock), fault_id, by->name,
+                    verb_row(by->verb)->word, fault_part_name(record->scenario.topology, by, part));
 }
 
 /* The end. */

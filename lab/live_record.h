@@ -42,9 +42,9 @@ struct trace *live_record_trace(struct live_record *record);
 /* Time is measured from now on. */
 void live_record_begin(struct live_record *record);
 
-/* A step broke something; returns its number, from 1 on. */
+/* A step broke something; returns its number, from 1 on, or 0: the record had ended. */
 uint32_t live_record_fault(struct live_record *record, const struct step *step);
-/* What 'fault_id' broke is undone. */
+/* What 'fault_id' broke is undone; nothing for 0. */
 void live_record_repair(struct live_record *record, uint32_t fault_id, const struct step *by);
 
 /* The end of the measured time. A second call does nothing. */

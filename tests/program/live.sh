@@ -76,6 +76,26 @@ recorded "SELECT value > 0 FROM counter WHERE part = 'switch-1' LIMIT 1" 1
 recorded "SELECT count(*) FROM source WHERE text LIKE '%first path-failed of hv1%'" 1
 expect 0 "$ISCSILAB" report --db "$work/lab.db" --out "$work/plots"
 
+# What comes while hosts log out happens, and is no longer recorded.
+cat >"$work/late.yaml" <<YAML
+kind: scenario
+format: 1
+name: late
+topology: $PWD/topologies/hyperv-two-switch.yaml
+seed: 1
+run-for: 2 s
+steps:
+  - {at: 300200 us, flush: switch-1}
+expect:
+  - {name: not judged, measure: io-errors, of: hv1, exactly: 0}
+YAML
+for _ in 1 2 3; do
+    expect 0 "$ISCSILAB" live topologies/hyperv-two-switch.yaml --scenario "$work/late.yaml" --for 300ms \
+        --db "$work/late.db"
+done
+[ "$(sql "$work/late.db" 'SELECT count(*) FROM fault')" -eq 0 ] || fail "a fault was recorded behind the end"
+checks=$((checks + 1))
+
 "$ISCSILAB" live "$topology" --attach "kvm1.iscsi1=qemu:$work/nic" --ctl "$work/ctl" --db "$work/lab.db" \
     >"$work/live" 2>&1 </dev/null &
 live_pid=$!
