@@ -78,8 +78,8 @@ static void on_drop(struct tap *tap, int64_t at_ns, const char *where, enum drop
     /* A flood ends at many NICs, which is as it should be; its one receiver is another matter. */
     if (is_arp_broadcast(frame) && (reason == DROP_SAME_PORT || reason == DROP_NOT_MINE))
         return;
-    if (!is_echo(frame) && pings->drop[0])
-        return;
+    if (!is_echo(frame) && (frame->ethertype != ETHERTYPE_ARP || pings->drop[0]))
+        return; /* an LACPDU, say, ends at the switch */
     if (reason == DROP_TOO_BIG)
         snprintf(pings->drop, sizeof(pings->drop),
                  "dropped at %s: too big: frame of %" PRIu32 " bytes, limit %" PRIu32, where,
@@ -140,11 +140,9 @@ static void print_loss(const struct pings *pings, uint32_t number, FILE *to)
     case PING_REPLY:
         break;
     }
-    fprintf(to, "icmp_seq=%" PRIu32 ": no answer%s%s\n", number,
-            ip_host_waiting_frames(pings->host) > 0 ? ": nobody answered ARP so far"
-            : pings->drop[0]                        ? ": "
-                                                    : "",
-            pings->drop);
+    fprintf(to, "icmp_seq=%" PRIu32 ": no answer%s%s%s\n", number,
+            ip_host_waiting_frames(pings->host) > 0 ? ": nobody answered ARP so far" : "",
+            pings->drop[0] ? ": " : "", pings->drop);
 }
 
 static void print_end(const struct pings *pings, FILE *to)

@@ -23,6 +23,10 @@ says "$work/out" "dropped at san1.port-a: too big: frame of 9014 bytes, limit 15
 expect 0 "$ISCSILAB" ping "$topology" --from san1.port-a --to hv1.iscsi1 --size 8972 --count 1
 expect 1 "$ISCSILAB" ping "$topology" --from hv1.iscsi1 --to san1.port-b --count 1
 says "$work/out" "nobody answered ARP"
+# A LACP team at a static group: what is lost is the answer to ARP, not the LACPDUs that end at the switch.
+expect 1 "$ISCSILAB" ping topologies/linux-lacp.yaml --from kvm1.bond0 --to san1.port-b --count 1 \
+    --set switches.switch-1.groups.po1.mode=static
+says "$work/out" "nobody answered ARP so far: dropped at kvm1.eth2: standby (an ARP packet)"
 expect 2 "$ISCSILAB" ping "$topology" --from hv1.iscsi1
 expect 2 "$ISCSILAB" ping "$topology" --from hv1.iscsi9 --to san1.port-a
 expect 2 "$ISCSILAB" ping "$topology" --from hv1.iscsi1 --to hv1.iscsi1
