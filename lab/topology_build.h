@@ -61,6 +61,7 @@ struct lag_config build_lag(const struct lag_file *file);
 void build_add_groups(struct build *build, struct topology_switch *sw, const struct node *groups);
 void build_add_teams(struct build *build);
 void build_check_groups(struct build *build);
+const struct node *build_cable_node(const struct build *build, const struct topology_cable *cable);
 
 /* "7", or "2-8" from the first to the last, within 'least' to 'most'. */
 bool build_parse_range(const char *text, uint32_t least, uint32_t most, uint32_t *ret_first,

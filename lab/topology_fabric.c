@@ -96,7 +96,7 @@ static uint32_t place_of(const struct joints *joints, const struct cable_end *en
                      joints->index_of[vlan];
 }
 
-static const struct node *cable_node(const struct build *build, const struct topology_cable *cable)
+const struct node *build_cable_node(const struct build *build, const struct topology_cable *cable)
 {
     for (const struct node *map = build->file->cables->first; map; map = map->next)
         if ((int)map->key->line == cable->pos.line && (int)map->key->column == cable->pos.column)
@@ -111,7 +111,7 @@ static void refuse_loop(struct build *build, const struct topology_cable *cable,
 
     if (has_vlans)
         snprintf(in_vlan, sizeof(in_vlan), " in VLAN %" PRIu32, vlan);
-    error_help(node_key_error(build->errors, cable_node(build, cable),
+    error_help(node_key_error(build->errors, build_cable_node(build, cable),
                               "cable '%s' closes a loop of switches%s", cable->name, in_vlan),
                "no spanning tree is simulated: frames would circle for ever; remove it, or block "
                "a port of the ring: 'port-settings: {%" PRIu32 ": {blocked: true}}'",
@@ -168,7 +168,7 @@ static void warn_of_mismatch(struct build *build, const struct topology_cable *c
     if (ports[0]->untagged == ports[1]->untagged)
         return;
     error_help(
-        node_warning(build->errors, cable_node(build, cable)->key,
+        node_warning(build->errors, build_cable_node(build, cable)->key,
                      "cable '%s' joins VLAN %" PRIu32 " at '%s' with VLAN %" PRIu32 " at '%s'",
                      cable->name, ports[0]->untagged,
                      topology->switches[cable->ends[0].switch_index].name, ports[1]->untagged,

@@ -228,10 +228,30 @@ static const struct cable_end *switch_end(const struct topology *topology, uint3
     return far->switch_index == TOPOLOGY_NONE ? NULL : far;
 }
 
-/* What does not work between this mode and a port that is in a group of 'group', or in none; NULL:
- * it works. */
-static const char *mismatch(enum lag_mode team, const struct switch_group_config *group)
+/* The group that the port of this end is in; NULL: in none. */
+static const struct switch_group_config *group_of(const struct topology *topology,
+                                                  const struct cable_end *end)
 {
+    const struct topology_switch *sw = &topology->switches[end->switch_index];
+    uint32_t group = sw->group_of_port[end->port_index];
+
+    return group == TOPOLOGY_NONE ? NULL : &sw->groups[group];
+}
+
+static bool are_both_silent(const struct lag_config *one, const struct lag_config *other)
+{
+    return one->mode == LAG_LACP && other->mode == LAG_LACP && one->is_passive && other->is_passive;
+}
+
+/* What does not work between a team and a port that is in 'group', NULL: in none; NULL: it works.
+ */
+static const char *mismatch(const struct lag_config *config,
+                            const struct switch_group_config *group)
+{
+    enum lag_mode team = config->mode;
+
+    if (group && are_both_silent(config, &group->lag))
+        return "is in a group as passive as the team: nobody begins to speak LACP";
     if (!group && team == LAG_STATIC)
         return "is in no group: the switch sees one address at two ports";
     if (!group && team == LAG_LACP)
@@ -252,8 +272,7 @@ static void check_member(struct build *build, const struct topology_nic *team, u
     if (!end)
         return;
     const struct topology_switch *sw = &topology->switches[end->switch_index];
-    uint32_t group = sw->group_of_port[end->port_index];
-    const char *why = mismatch(team->lag.mode, group == TOPOLOGY_NONE ? NULL : &sw->groups[group]);
+    const char *why = mismatch(&team->lag, group_of(topology, end));
 
     if (why)
         error_help(node_warning(build->errors, node_get(map, "mode"),
@@ -262,8 +281,40 @@ static void check_member(struct build *build, const struct topology_nic *team, u
                    "choose the mode of the team and 'groups' of the switch together");
 }
 
+/* The same between two switches. Two static groups, or none, always fit; so does a group of one. */
+static const char *trunk_mismatch(const struct switch_group_config *one,
+                                  const struct switch_group_config *other)
+{
+    bool is_lacp = one && one->lag.mode == LAG_LACP;
+    bool is_other_lacp = other && other->lag.mode == LAG_LACP;
+
+    if (is_lacp != is_other_lacp)
+        return "has a group at one end that waits for LACP, and nobody who speaks it at the other: "
+               "it carries nothing";
+    if (is_lacp && are_both_silent(&one->lag, &other->lag))
+        return "has passive groups at both ends: nobody begins to speak LACP";
+    return NULL;
+}
+
+static void check_trunk(struct build *build, const struct topology_cable *cable)
+{
+    const struct topology *topology = build->topology;
+    const struct cable_end *ends = cable->ends;
+    const char *why;
+
+    if (ends[0].switch_index == TOPOLOGY_NONE || ends[1].switch_index == TOPOLOGY_NONE)
+        return;
+    why = trunk_mismatch(group_of(topology, &ends[0]), group_of(topology, &ends[1]));
+    if (why)
+        error_help(node_warning(build->errors, build_cable_node(build, cable)->key, "cable '%s' %s",
+                                cable->name, why),
+                   "make 'groups' of the two switches alike");
+}
+
 void build_check_groups(struct build *build)
 {
+    for (uint32_t i = 0; i < build->topology->cable_count; i++)
+        check_trunk(build, &build->topology->cables[i]);
     for (uint32_t i = 0; i < build->topology->nic_count; i++) {
         const struct topology_nic *team = &build->topology->nics[i];
         const struct node *map = node_get(build->nic_nodes[i], "team");

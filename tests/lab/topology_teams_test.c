@@ -40,6 +40,10 @@ static const char frame_of_file[] = "kind: topology\nformat: 1\nname: teams\n"
 #define ALWAYS  ", groups: {po1: {ports: [1, 2], mode: static}}"
 #define ALONE   ", groups: {po1: {ports: 1, mode: static}}"
 #define TWO     ", groups: {po1: {ports: 1, mode: lacp}}"
+#define PASSIVE ADDRESS "team: {members: [nic1, nic2], mode: lacp, lacp-activity: passive}"
+#define LISTENS ", groups: {po1: {ports: [1, 2], mode: lacp, lacp-activity: passive}}"
+#define SPEAKS  ", groups: {po9: {ports: [6-7], mode: lacp}}"
+#define WAITS   ", groups: {po9: {ports: [6-7], mode: lacp, lacp-activity: passive}}"
 #define TRUNK   ", groups: {po9: {ports: [6-7], mode: static}}"
 #define ISL     "  isl: {from: switch-1.6, to: switch-2.6}\n"
 #define ISLS    ISL "  isl-b: {from: switch-1.7, to: switch-2.7}\n"
@@ -97,6 +101,39 @@ static struct row {
      "cable 'isl-b' closes a loop of switches\n",
      NULL,
      NULL},
+    {"one passive end of LACP", {LISTENS, ""}, "", LACP, "", "1.2", ISL, NULL, "first second", ""},
+    {"two passive ends of LACP",
+     {LISTENS, ""},
+     "",
+     PASSIVE,
+     "",
+     "1.2",
+     ISL,
+     "is in a group as passive as the team: nobody begins to speak LACP\n",
+     "first second",
+     ""},
+    {"a trunk by LACP", {SPEAKS, WAITS}, "", BACKUP, "", "1.2", ISLS, NULL, "isl isl-b", ""},
+    {"a trunk of two passive ends",
+     {WAITS, WAITS},
+     "",
+     BACKUP,
+     "",
+     "1.2",
+     ISLS,
+     "cable 'isl-b' has passive groups at both ends: nobody begins to speak LACP\n",
+     "isl isl-b",
+     ""},
+    {"a trunk with LACP at one end",
+     {SPEAKS, TRUNK},
+     "",
+     BACKUP,
+     "",
+     "1.2",
+     ISLS,
+     "cable 'isl' has a group at one end that waits for LACP, and nobody who speaks it at the "
+     "other: it carries nothing\n",
+     "isl isl-b",
+     ""},
     {"a static team at ports of no group",
      {"", ""},
      "",
