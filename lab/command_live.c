@@ -2,6 +2,7 @@
 #include "lab/bare_scenario.h"
 #include "lab/command.h"
 #include "lab/live.h"
+#include "lab/options.h"
 #include "lab/quantity.h"
 #include "lab/run_one.h"
 #include "sim/core/attributes.h"
@@ -10,7 +11,6 @@
 #include "sim/live/outside.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +76,7 @@ static int parse_options(struct plan *plan, int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     int option;
 
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    while ((option = options_next(argc, argv, ":h", options)) != -1) {
         switch (option) {
         case 'a':
             plan->attach = mem_resize(plan->attach, plan->attach_count + 1, sizeof(*plan->attach));

@@ -2,13 +2,13 @@
  */
 #include "lab/bare_scenario.h"
 #include "lab/command.h"
+#include "lab/options.h"
 #include "lab/ping.h"
 #include "lab/quantity.h"
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,7 @@ static int parse_options(struct plan *plan, int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     int option;
 
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    while ((option = options_next(argc, argv, ":h", options)) != -1) {
         switch (option) {
         case 'f':
             plan->from = optarg;

@@ -1,10 +1,10 @@
 /* iscsilab report: draws what a run measured. */
 #include "lab/command.h"
+#include "lab/options.h"
 #include "lab/results_db.h"
 #include "lab/timeline_plot.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +73,7 @@ int report_command(int argc, char **argv)
     char *end;
     int option;
 
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = options_next(argc, argv, ":h", options)) != -1) {
         switch (option) {
         case 'd':
             db = optarg;
@@ -91,6 +91,9 @@ int report_command(int argc, char **argv)
         case 'h':
             fputs(help, stdout);
             return 0;
+        case ':':
+            fprintf(stderr, "error: a value is missing after '%s'\n", argv[optind - 1]);
+            return EXIT_USAGE;
         default:
             fputs(help, stderr);
             return EXIT_USAGE;

@@ -2,6 +2,7 @@
  * its own; this one writes the results, shows them and says how it went. */
 #include "lab/command.h"
 #include "lab/junit.h"
+#include "lab/options.h"
 #include "lab/quantity.h"
 #include "lab/results_db.h"
 #include "lab/run_one.h"
@@ -10,7 +11,6 @@
 #include "sim/core/mem.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,7 +128,7 @@ static int parse_options(struct plan *plan, int argc, char **argv)
     plan->parallel = sysconf(_SC_NPROCESSORS_ONLN);
     if (plan->parallel < 1)
         plan->parallel = 1;
-    while ((option = getopt_long(argc, argv, ":j:qh", options, NULL)) != -1) {
+    while ((option = options_next(argc, argv, ":j:qh", options)) != -1) {
         switch (option) {
         case 'd':
             plan->db = optarg;

@@ -4,6 +4,7 @@
 #include "lab/chap_file.h"
 #include "lab/command.h"
 #include "lab/errors.h"
+#include "lab/options.h"
 #include "lab/quantity.h"
 #include "lab/run_one.h"
 #include "lab/serve.h"
@@ -13,7 +14,6 @@
 #include "target/target.h"
 
 #include <arpa/inet.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +166,7 @@ static int parse_options(struct options *o, int argc, char **argv)
                                           {NULL, 0, NULL, 0}};
     int option;
 
-    while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while ((option = options_next(argc, argv, ":h", known)) != -1) {
         switch (option) {
         case 't':
             o->topology = optarg;

@@ -556,7 +556,10 @@ static const struct source *find_file(const struct node *name, struct file_set *
         suggest_init(&suggestion, name->text);
         for (size_t i = 0; i < ARRAY_SIZE(shipped); i++)
             suggest_offer(&suggestion, shipped[i]);
-        if (suggestion.best)
+        if (suggestion.best && strcmp(suggestion.best, name->text) == 0)
+            error_help(error, "it is shipped: copy or link the folder 'profiles' of 'topologies' "
+                              "beside this file");
+        else if (suggestion.best)
             error_help(error, "did you mean '%s'?", suggestion.best);
         else
             error_help(error, "profiles are looked up beside the topology, in 'profiles/'");

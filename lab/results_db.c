@@ -190,7 +190,12 @@ static enum status open_file(const char *path, int flags, struct results *result
         return ERR_SYSTEM;
     }
     struct stat about;
-    if (stat(path, &about) == 0 && S_ISREG(about.st_mode) && is_foreign(path))
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) {
+        error_set(err, ERR_SYSTEM, nowhere, "the result file '%s' is no regular file", path);
+        error_help(err, "name another one with --db");
+        return ERR_SYSTEM;
+    }
+    if (stat(path, &about) == 0 && is_foreign(path))
         return refuse_foreign(path, err);
     *results = (struct results){.path = mem_text(path)};
     int code = sqlite3_open_v2(path, &results->sqlite, flags, NULL);

@@ -16,6 +16,18 @@ expect 2 "$ISCSILAB" run --seed 9223372036854775808 scenarios/no-fault.yaml
 says "$work/err" 'from 0 to 9223372036854775807'
 expect 2 "$ISCSILAB" run -j 0 scenarios/no-fault.yaml
 expect 2 "$ISCSILAB" run --set nonsense scenarios/no-fault.yaml
+expect 2 "$ISCSILAB" run scenarios/no-fault.yaml --db --quiet
+says "$work/err" "a value is missing after '--db'"
+expect 2 "$ISCSILAB" report --run --db "$work/lab.db"
+says "$work/err" "a value is missing after '--run'"
+
+# What is no regular file is no result file, and gets no journal.
+mkdir "$work/folder"
+for other in /dev/null "$work/folder"; do
+    expect 7 "$ISCSILAB" run scenarios/no-fault.yaml --db "$other"
+    says "$work/err" 'is no regular file'
+done
+[ ! -e /dev/null-journal ] || fail "a journal was left beside /dev/null"
 
 # All files are checked before any runs, and nothing is written.
 sed 's/power-off: switch-1/pwer-off: switch-1/' scenarios/switch-power-off.yaml |
