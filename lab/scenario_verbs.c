@@ -613,9 +613,8 @@ static void read_verb(const struct topology *topology, const struct node *node, 
     }
     if (node->kind == NODE_MAP)
         (void)read_arguments(topology, node, step, errors);
-    else if (row->parts & PART_BIT(PART_NONE))
-        (void)has_all(node, step, errors);
-    else if (find_part(topology, node, step->verb, &step->part, errors))
+    else if (row->parts & PART_BIT(PART_NONE) ||
+             find_part(topology, node, step->verb, &step->part, errors))
         (void)has_all(node, step, errors);
 }
 

@@ -170,20 +170,20 @@ static uint32_t lesser(uint64_t a, uint64_t b)
     return (uint32_t)(a < b ? a : b);
 }
 
-/* Connections need file descriptors: as many of them as the system lets us have, less what else is
- * open. Without a limit of its own, the number of connections leaves room at the door. */
 /* Nothing but sockets may be waited for awake: neither the threads of files nor service times. */
 static int64_t busy_poll_ns(const struct serve *serve)
 {
     bool is_in_memory = !serve->config.is_mediated;
 
-    for (uint32_t lun = 0; serve->config.paths && lun < serve->array->disk_count; lun++)
-        is_in_memory = is_in_memory && !serve->config.paths[lun];
     if (serve->config.busy_poll_ns >= 0)
         return serve->config.busy_poll_ns;
+    for (uint32_t lun = 0; serve->config.paths && lun < serve->array->disk_count; lun++)
+        is_in_memory = is_in_memory && !serve->config.paths[lun];
     return is_in_memory ? SERVE_BUSY_POLL_NS : 0;
 }
 
+/* Connections need file descriptors: as many of them as the system lets us have, less what else is
+ * open. Without a limit of its own, the number of connections leaves room at the door. */
 static void choose_limits(struct serve *serve)
 {
     const struct serve_limits *asked = &serve->config.limits;
@@ -215,7 +215,7 @@ static void add_device(struct serve *serve)
 {
     struct port_config ports[DEVICE_MAX_PORTS];
 
-    for (uint16_t i = 0; i < serve->portal_count; i++)
+    for (size_t i = 0; i < serve->portal_count; i++)
         ports[i] = (struct port_config){.portal_group_tag = (uint16_t)(i + 1),
                                         .relative_port_id = (uint16_t)(i + 1),
                                         .group_id = PORT_GROUP};

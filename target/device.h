@@ -92,7 +92,8 @@ struct nexus_config {
     uint8_t isid[6];
     uint16_t portal_group_tag; /* of one of the ports */
     uint32_t portal_index;     /* which of the array's portals the session came through */
-    bool has_queries;          /* iSCSI protocol level 2: the functions from QUERY TASK SET on */
+    bool has_queries; /* the transport carries QUERY TASK, QUERY TASK SET, QUERY ASYNCHRONOUS EVENT
+                         and I_T NEXUS RESET */
 };
 /* The new nexus gets 6/29/00 as its first unit attention on every LU. */
 struct nexus *device_nexus_new(struct device *device, const struct nexus_config *config);

@@ -165,7 +165,8 @@ TEXT(key_send_name, "SendTargets=" FUZZ_TARGET "\0");
     X(unmap_one)                                                                                   \
     X(mode_control)                                                                                \
     X(mode_caching)                                                                                \
-    X(groups) X(overwrite) X(copy_list) X(login_names) X(login_other) X(login_discovery)           \
+    X(groups)                                                                                      \
+    X(overwrite) X(copy_list) X(login_names) X(login_other) X(login_discovery)                     \
         X(login_unknown_target) X(key_auth_none) X(key_auth_chap) X(key_auth_all) X(key_chap_a)    \
             X(key_chap_many) X(key_chap_n) X(key_chap_mutual) X(key_digests) X(key_digest_bad)     \
                 X(key_initial_r2t) X(key_bursts) X(key_bursts_bad) X(key_segment)                  \
