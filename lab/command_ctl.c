@@ -3,13 +3,14 @@
 #include "lab/line_server.h"
 #include "lab/run_one.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char help[] =
     "usage: iscsilab ctl SOCKET 'STEP'\n"
     "\n"
-    "Says one line to 'iscsilab live ... --ctl SOCKET' and prints the answer.\n"
+    "Says one line to 'iscsilab live' or 'serve' with '--ctl SOCKET', and prints the answer.\n"
     "A step is written as in a scenario: 'power-off: switch-1'. 'help' lists\n"
     "what else can be said.\n";
 
@@ -26,6 +27,7 @@ int ctl_command(int argc, char **argv)
         fputs(help, stderr);
         return EXIT_USAGE;
     }
+    bool is_too_long = !line_client_fits(argv[2]);
     int code = line_client_ask(argv[1], argv[2], stdout, stderr, &err);
 
     if (code >= 0)
@@ -33,5 +35,5 @@ int ctl_command(int argc, char **argv)
     fprintf(stderr, "error: %s\n", err.text);
     if (err.help[0])
         fprintf(stderr, "  = help: %s\n", err.help);
-    return EXIT_MACHINE;
+    return is_too_long ? EXIT_USAGE : EXIT_MACHINE;
 }

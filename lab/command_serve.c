@@ -11,6 +11,7 @@
 #include "lab/serve_disks.h"
 #include "sim/core/attributes.h"
 #include "sim/core/mem.h"
+#include "target/device.h"
 #include "target/target.h"
 
 #include <arpa/inet.h>
@@ -54,12 +55,14 @@ static const char help[] =
 #define MOST_DISKS 256u
 #define MOST_USERS 64u
 
+static_assert(DEVICE_MAX_PORTS == 32, "parse_options() says how many");
+
 struct options {
     const char *topology;
     const char *disks[MOST_DISKS];
     size_t disk_count;
     const char *array;
-    struct endpoint listens[TARGET_MOST_PORTALS];
+    struct endpoint listens[DEVICE_MAX_PORTS];
     size_t listen_count;
     bool is_read_only;
     bool is_mediated;
@@ -181,7 +184,7 @@ static int parse_options(struct options *o, int argc, char **argv)
             break;
         case 'l':
             if (o->listen_count == ARRAY_SIZE(o->listens))
-                return usage("too many addresses with --listen", optarg);
+                return usage("32 addresses with --listen are the most; one too many is", optarg);
             if (!parse_listen(optarg, &o->listens[o->listen_count++]))
                 return usage("--listen wants ADDRESS:PORT (127.0.0.1:3260), not", optarg);
             break;

@@ -356,9 +356,14 @@ static int show_answer(const char *answer, size_t bytes, FILE *out, FILE *err_ou
     return (int)code;
 }
 
+bool line_client_fits(const char *line)
+{
+    return strlen(line) + 2 <= LINE_MOST_BYTES && !strchr(line, '\n');
+}
+
 int line_client_ask(const char *path, const char *line, FILE *out, FILE *err_out, struct error *err)
 {
-    if (strlen(line) + 2 > LINE_MOST_BYTES || strchr(line, '\n')) {
+    if (!line_client_fits(line)) {
         (void)error_set(err, ERR_USAGE, nowhere, "a step is one line of at most %u bytes",
                         LINE_MOST_BYTES - 2);
         return -1;

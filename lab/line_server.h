@@ -12,6 +12,7 @@
 
 #include "sim/core/error.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #define LINE_MOST_BYTES 4096u /* with its newline */
@@ -35,6 +36,8 @@ void line_server_close(struct line_server *server); /* NULL does nothing */
 struct line_prompt *line_prompt_open(struct ev_loop *loop, struct line_user *user);
 void line_prompt_close(struct line_prompt *prompt); /* NULL does nothing */
 
+/* Can it be said at all: one line, and not too long? */
+bool line_client_fits(const char *line);
 /* The client: says 'line' to the server at 'path' and copies the answer, to 'out' if its code is 0,
  * else to 'err_out'. Returns the code, or -1: '*err' says why. */
 int line_client_ask(const char *path, const char *line, FILE *out, FILE *err_out,

@@ -112,8 +112,10 @@ static bool find_part(const struct topology *topology, const struct node *node, 
     }
     if (!(row->parts & PART_BIT(ret_part->kind))) {
         list_kinds(row->parts, kinds, sizeof(kinds));
-        error_help(node_error(errors, node, "'%s' does not fit '%.80s', which is a %s", row->word,
-                              node->text, part_kind_word(ret_part->kind)),
+        const char *kind = part_kind_word(ret_part->kind);
+
+        error_help(node_error(errors, node, "'%s' does not fit '%.80s', which is %s %s", row->word,
+                              node->text, strchr("aeiou", kind[0]) ? "an" : "a", kind),
                    "it fits %s", kinds);
         return false;
     }

@@ -88,6 +88,30 @@ static bool add_ports(struct build *build, const struct node *value, struct topo
     return true;
 }
 
+/* Keys that mean something in some modes only. */
+static void warn_unused(struct build *build, const struct node *map, enum lag_mode mode)
+{
+    static const struct {
+        const char *key;
+        unsigned modes;
+        const char *words;
+    } rows[] = {
+        {"lacp-timeout", 1u << LAG_LACP, "'lacp'"},
+        {"lacp-activity", 1u << LAG_LACP, "'lacp'"},
+        {"fail-back", 1u << LAG_ACTIVE_BACKUP | 1u << LAG_SWITCH_INDEPENDENT,
+         "'active-backup' and 'switch-independent'"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct node *value = node_get(map, rows[i].key);
+
+        if (value && !(rows[i].modes >> mode & 1))
+            error_help(node_warning(build->errors, value->key, "'%s' does nothing in this mode",
+                                    rows[i].key),
+                       "it is for %s", rows[i].words);
+    }
+}
+
 static void add_group(struct build *build, struct topology_switch *sw, const struct node *map)
 {
     struct group_file file = {.ports = NULL};
@@ -98,6 +122,7 @@ static void add_group(struct build *build, struct topology_switch *sw, const str
     if (!file.ports)
         return;
     sw->groups[sw->group_count] = (struct switch_group_config){.lag = build_lag(&file.lag)};
+    warn_unused(build, map, sw->groups[sw->group_count].lag.mode);
     for (const struct node *value = first_of(file.ports); value; value = next_of(file.ports, value))
         if (!add_ports(build, value, sw))
             return;
@@ -195,6 +220,7 @@ static void add_team(struct build *build, uint32_t nic_index, const struct node 
     for (const struct node *value = first_of(members); value; value = next_of(members, value))
         if (!add_member(build, nic_index, value))
             return;
+    warn_unused(build, map, team->lag.mode);
     if (team->member_count < 2)
         error_help(node_error(build->errors, members, "a team has at least two members"),
                    "name them: [nic1, nic2]");

@@ -178,6 +178,15 @@ static void add_vswitches(struct world *w)
     free(behind);
 }
 
+/* The real box that has the members makes the team. */
+static bool is_real_team(const struct world *w, const struct topology_nic *nic)
+{
+    for (unsigned member = 0; w->options.is_outside && member < nic->member_count; member++)
+        if (w->options.is_outside[nic->members[member]])
+            return true;
+    return false;
+}
+
 /* A real box makes its own teams. */
 static void add_teams(struct world *w)
 {
@@ -186,14 +195,10 @@ static void add_teams(struct world *w)
     for (uint32_t i = 0; i < t->nic_count; i++) {
         const struct topology_nic *nic = &t->nics[i];
         struct nic *members[LAG_MOST_LINKS];
-        bool is_real = false;
 
-        for (unsigned member = 0; member < nic->member_count; member++) {
+        for (unsigned member = 0; member < nic->member_count; member++)
             members[member] = w->nics[nic->members[member]];
-            is_real =
-                is_real || (w->options.is_outside && w->options.is_outside[nic->members[member]]);
-        }
-        if (nic->member_count > 0 && !is_real)
+        if (nic->member_count > 0 && !is_real_team(w, nic))
             fabric_add_team(w->fabric, &(struct team_config){.nic = w->nics[i],
                                                              .members = members,
                                                              .member_count = nic->member_count,
@@ -398,6 +403,8 @@ bool world_is_real(const struct world *w, struct part_ref box)
         return !w->hosts[box.index];
     if (box.kind == PART_DISK)
         return !w->arrays[w->topology->disks[box.index].array_index];
+    if (box.kind == PART_NIC)
+        return is_real_team(w, &w->topology->nics[box.index]);
     return box.kind == PART_ARRAY && !w->arrays[box.index];
 }
 

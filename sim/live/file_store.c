@@ -648,7 +648,9 @@ static int open_locked(const struct file_store_config *config, uint64_t *ret_byt
         error_set(err, ERR_SYSTEM, nowhere, "'%.160s' is empty", config->path);
         error_help(err, "give it the size of the disk: truncate -s 10G FILE");
     } else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        error_set(err, ERR_SYSTEM, nowhere, "'%.160s' is in use by another process", config->path);
+        error_set(err, ERR_SYSTEM, nowhere,
+                  "'%.160s' is in use by another process, or by another disk of this one",
+                  config->path);
     } else {
         return fd;
     }
