@@ -382,6 +382,10 @@ static int run_all(struct plan *plan)
         fprintf(stderr, "error: cannot make the folder '%s': %s\n", plan->pcap, strerror(errno));
         return EXIT_MACHINE;
     }
+    if (plan->junit && junit_check(plan->junit, &err) != OK) {
+        fprintf(stderr, "error: %s\n", err.text);
+        return EXIT_MACHINE;
+    }
     if (results_open(plan->db, &plan->results, &err) != OK) {
         fprintf(stderr, "error: %s\n  = help: %s\n", err.text, err.help);
         return EXIT_MACHINE;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define DRAFT_BYTES 4096u
+
 static const struct source_pos nowhere = {0};
 
 /* Text as XML attribute or content; what XML 1.0 has no character for becomes '?'. */
@@ -160,16 +162,38 @@ static enum status unreadable(const struct results *results, struct error *err)
     return ERR_SYSTEM;
 }
 
+/* Where the report is written before it gets its name. NULL: '*err' says why not. */
+static FILE *open_draft(const char *path, char *ret_draft, size_t draft_bytes, struct error *err)
+{
+    bool is_too_long = snprintf(ret_draft, draft_bytes, "%s.part", path) >= (int)draft_bytes;
+    FILE *to = is_too_long ? NULL : fopen(ret_draft, "w");
+
+    if (!to)
+        error_set(err, ERR_SYSTEM, nowhere, "cannot write '%s': %s", path,
+                  strerror(is_too_long ? ENAMETOOLONG : errno));
+    return to;
+}
+
+enum status junit_check(const char *path, struct error *err)
+{
+    char draft[DRAFT_BYTES];
+    FILE *to = open_draft(path, draft, sizeof(draft), err);
+
+    if (!to)
+        return ERR_SYSTEM;
+    fclose(to);
+    remove(draft);
+    return OK;
+}
+
 enum status junit_write(const struct results *results, const int64_t *runs, size_t run_count,
                         const char *path, struct error *err)
 {
-    char draft[4096];
-    bool is_too_long = snprintf(draft, sizeof(draft), "%s.part", path) >= (int)sizeof(draft);
-    FILE *to = is_too_long ? NULL : fopen(draft, "w");
+    char draft[DRAFT_BYTES];
+    FILE *to = open_draft(path, draft, sizeof(draft), err);
 
     if (!to)
-        return error_set(err, ERR_SYSTEM, nowhere, "cannot write '%s': %s", path,
-                         strerror(is_too_long ? ENAMETOOLONG : errno));
+        return ERR_SYSTEM;
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"iscsilab\">\n", to);
     bool is_whole = true;
     for (size_t i = 0; i < run_count && is_whole; i++)

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Could a report be written to 'path'? Asked before anything runs. */
+MUST_CHECK enum status junit_check(const char *path, struct error *err);
 /* Writes the report on 'runs' to 'path' as a whole or not at all. */
 MUST_CHECK enum status junit_write(const struct results *results, const int64_t *runs,
                                    size_t run_count, const char *path, struct error *err);

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define BUSY_MS 120000 /* how long to wait for another program's transaction */
+#define BUSY_MS      120000 /* how long to wait for another program's transaction */
+#define BUSY_STEP_MS 20
+#define BUSY_SAID_MS 1000 /* after which it is told what is waited for */
 
 static const struct source_pos nowhere = {0};
 
@@ -181,6 +183,17 @@ static void make_folders(const char *path)
     free(folder);
 }
 
+/* SQLite's busy handler: 0 gives up. */
+static int wait_busy(void *user, int tries)
+{
+    const char *path = user;
+
+    if (tries == BUSY_SAID_MS / BUSY_STEP_MS)
+        fprintf(stderr, "waiting for the result file '%s', which another program holds\n", path);
+    sqlite3_sleep(BUSY_STEP_MS);
+    return tries < BUSY_MS / BUSY_STEP_MS;
+}
+
 static enum status open_file(const char *path, int flags, struct results *results,
                              struct error *err)
 {
@@ -200,7 +213,7 @@ static enum status open_file(const char *path, int flags, struct results *result
     *results = (struct results){.path = mem_text(path)};
     int code = sqlite3_open_v2(path, &results->sqlite, flags, NULL);
     if (code == SQLITE_OK) {
-        sqlite3_busy_timeout(results->sqlite, BUSY_MS);
+        sqlite3_busy_handler(results->sqlite, wait_busy, results->path);
         return OK;
     }
     enum status status = fail(results, "open", err);

@@ -430,7 +430,7 @@ static struct refused_row {
     {"another program's database without tables is left alone", make_empty_other_database,
      "no result file of iscsilab"},
     {"a result file of a newer version is left alone", make_newer_version, "newer iscsilab"},
-    {"a folder is no result file", make_folder, "cannot open the result file"},
+    {"a folder is no result file", make_folder, "is no regular file"},
 };
 
 static void expect_refusal(enum status status, const struct error *err, const char *told)

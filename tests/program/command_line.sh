@@ -21,6 +21,25 @@ says "$work/err" "a value is missing after '--db'"
 expect 2 "$ISCSILAB" report --run --db "$work/lab.db"
 says "$work/err" "a value is missing after '--run'"
 
+# A report that cannot be written is told before anything runs.
+expect 7 "$ISCSILAB" run scenarios/no-fault.yaml --db "$work/unwritten.db" --junit "$work/none/met.xml"
+[ ! -e "$work/unwritten.db" ] || fail "it ran although the report cannot be written"
+
+# Whoever has to wait for another program says so.
+python3 - "$work/busy.db" "$ISCSILAB" >"$work/out" 2>"$work/err" <<'PY'
+import sqlite3, subprocess, sys, time
+subprocess.run([sys.argv[2], "run", "scenarios/no-fault.yaml", "--quiet", "--db", sys.argv[1]], check=True)
+holder = sqlite3.connect(sys.argv[1], isolation_level=None)
+holder.execute("BEGIN EXCLUSIVE")
+waiting = subprocess.Popen([sys.argv[2], "run", "scenarios/no-fault.yaml", "--quiet", "--db", sys.argv[1]], stderr=subprocess.PIPE)
+print(waiting.stderr.readline().decode(), end="")
+holder.execute("ROLLBACK")
+waiting.communicate()
+print("ended with", waiting.returncode)
+PY
+says "$work/out" 'waiting for the result file'
+says "$work/out" 'ended with 0'
+
 # What is no regular file is no result file, and gets no journal.
 mkdir "$work/folder"
 for other in /dev/null "$work/folder"; do
