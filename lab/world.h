@@ -45,7 +45,7 @@ void world_stop(struct world *world);
 bool world_is_stopped(const struct world *world);
 bool world_has_logged_out(const struct world *world);
 
-/* Nothing above the NICs of this host, array, or array of a disk is simulated, nor a team of such. */
+/* Nothing above the NICs of this host, array, or array of a disk is simulated; or of this team. */
 bool world_is_real(const struct world *world, struct part_ref box);
 
 struct fabric *world_fabric(struct world *world);
