@@ -1,10 +1,10 @@
 /* A core and its stream. */
 #include "initiator/host_inside.h"
 
+#include "iscsi/framer.h"
+
 #include <assert.h>
 #include <stdio.h>
-
-#define TAGS_MOST 8u /* of one read: more are not looked at ahead */
 
 void host_rearm(struct host *host, struct timer *timer, int64_t at_ns)
 {
@@ -115,8 +115,8 @@ static void path_stands(struct stream_user *user)
 static void look_ahead(struct host_path *p, const struct buf *bytes)
 {
     struct trace *trace = p->line.host->config.trace;
-    uint32_t tags[TAGS_MOST];
-    uint32_t count = path_look_ahead(p->path, bytes, tags, TAGS_MOST);
+    uint32_t tags[FRAMER_TAGS_MOST];
+    uint32_t count = path_look_ahead(p->path, bytes, tags, FRAMER_TAGS_MOST);
     struct trace_pdu end = {.connection = p->line.connection, .memo = &p->line.trace_memo};
 
     if (trace->ops->tasks_ahead)

@@ -44,6 +44,7 @@ static bool take_luns(struct scan *scan, struct scan_lun *none, const uint8_t *d
 
     if (count > SCAN_LUNS_MOST)
         count = SCAN_LUNS_MOST;
+    scan->luns = mem_resize(scan->luns, count, sizeof(*scan->luns));
     for (uint32_t i = 0; i < count; i++)
         scan->luns[i] = (struct scan_lun){.lun = get_be64(data + 8 + (size_t)8 * i)};
     scan->lun_count = count;
@@ -291,7 +292,6 @@ static void put_length(uint8_t *cdb, uint32_t bytes)
 void scan_init(struct scan *scan)
 {
     *scan = (struct scan){.state = SCAN_IDLE, .retry_at_ns = TIME_NEVER};
-    scan->luns = mem_array(SCAN_LUNS_MOST, sizeof(*scan->luns));
 }
 
 void scan_fini(struct scan *scan)

@@ -46,7 +46,7 @@ struct scan {
     uint32_t attentions;   /* unit attentions in a row */
     uint32_t busy;         /* times that the LUN had no time, in a row */
     int64_t retry_at_ns;   /* TIME_NEVER: no wait */
-    struct scan_lun *luns; /* owned */
+    struct scan_lun *luns; /* owned; as many as there are */
     uint32_t lun_count;
     uint32_t lun_index;
     uint8_t pages[256]; /* the VPD pages of the LUN, as VPD 00h lists them */

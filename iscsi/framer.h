@@ -66,6 +66,7 @@ static inline bool framer_is_between(const struct framer *framer)
     return !framer->has_header && framer->in.bytes == 0;
 }
 
+#define FRAMER_TAGS_MOST 8u /* enough of one read: who looks ahead gains nothing by more */
 /* The Initiator Task Tags of the PDUs that begin in 'bytes', which are fed next, at most 'most': so
  * that what is known of all of them can come into the cache while the first is looked at. A header
  * that lies across slices ends the list. Returns how many. */

@@ -373,8 +373,7 @@ static inline uint32_t pdu_ahs_bytes(const uint8_t header[PDU_HEADER_BYTES])
 }
 static inline uint32_t pdu_itt(const uint8_t header[PDU_HEADER_BYTES])
 {
-    return (uint32_t)header[16] << 24 | (uint32_t)header[17] << 16 | (uint32_t)header[18] << 8 |
-           header[19];
+    return get_be32(header + 16);
 }
 static inline uint32_t pdu_data_bytes(const uint8_t header[PDU_HEADER_BYTES])
 {

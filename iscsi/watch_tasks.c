@@ -16,7 +16,9 @@ static_assert(sizeof(struct watched_task) <= LINE_BYTES, "a look-up touches one 
  * follows another has its place, which is still in the cache. Tags that crowd are mixed. */
 static uint32_t home(const struct watch_tasks *tasks, uint32_t itt)
 {
-    return (tasks->is_mixed ? (itt * 0x9e3779b1u) >> 7 : itt) & (tasks->slot_count - 1);
+    if (tasks->is_mixed)
+        return (itt * 0x9e3779b1u) >> (__builtin_clz(tasks->slot_count) + 1);
+    return itt & (tasks->slot_count - 1);
 }
 
 static void new_table(struct watch_tasks *tasks, uint32_t slot_count)

@@ -27,7 +27,7 @@ int ctl_command(int argc, char **argv)
         fputs(help, stderr);
         return EXIT_USAGE;
     }
-    bool is_too_long = !line_client_fits(argv[2]);
+    bool fits = line_client_fits(argv[2]);
     int code = line_client_ask(argv[1], argv[2], stdout, stderr, &err);
 
     if (code >= 0)
@@ -35,5 +35,5 @@ int ctl_command(int argc, char **argv)
     fprintf(stderr, "error: %s\n", err.text);
     if (err.help[0])
         fprintf(stderr, "  = help: %s\n", err.help);
-    return is_too_long ? EXIT_USAGE : EXIT_MACHINE;
+    return fits ? EXIT_MACHINE : EXIT_USAGE;
 }

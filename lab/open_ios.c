@@ -10,7 +10,7 @@
 /* Those that are on one path now. Which is the oldest is found out when somebody asks: what leaves
  * and joins touches no other entry. */
 struct path_share {
-    struct open_io *oldest; /* of is_known, NULL: none */
+    struct open_io *oldest; /* NULL: there is none, or nobody asked since it left */
     uint64_t oldest_order;
     size_t count;
     bool is_known;

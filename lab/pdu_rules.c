@@ -113,13 +113,10 @@ bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
     return true;
 }
 
-void pdu_rules_fetch(struct pdu_rules *rules, const struct trace_pdu *end, const uint32_t tags[],
-                     uint32_t count)
+void pdu_rules_fetch(const struct trace_pdu *end, const uint32_t tags[], uint32_t count)
 {
-    const struct pdu_watch *watch = watch_of(rules, end);
-
-    for (uint32_t i = 0; i < count; i++)
-        pdu_watch_fetch(watch, tags[i]);
+    for (uint32_t i = 0; end->memo && *end->memo && i < count; i++)
+        pdu_watch_fetch(*end->memo, tags[i]);
 }
 
 void pdu_rules_end(struct pdu_rules *rules, uint64_t connection)

@@ -17,8 +17,7 @@ void pdu_rules_free(struct pdu_rules *rules);
 bool pdu_rules_see(struct pdu_rules *rules, const struct trace_pdu *pdu,
                    struct trace_broken *ret_broken);
 /* PDUs of these tasks will be seen soon at 'end'. */
-void pdu_rules_fetch(struct pdu_rules *rules, const struct trace_pdu *end, const uint32_t tags[],
-                     uint32_t count);
+void pdu_rules_fetch(const struct trace_pdu *end, const uint32_t tags[], uint32_t count);
 /* What one end agreed to: its bursts and segments are watched from now on. */
 void pdu_rules_agreed(struct pdu_rules *rules, uint64_t connection, bool is_target_end,
                       const struct iscsi_params *params);

@@ -320,7 +320,8 @@ static void on_pdu(struct trace *trace, int64_t at_ns, const struct trace_pdu *p
 static void on_tasks_ahead(struct trace *trace, const struct trace_pdu *end, const uint32_t tags[],
                            uint32_t count)
 {
-    pdu_rules_fetch(recorder_of(trace)->pdu_rules, end, tags, count);
+    (void)trace;
+    pdu_rules_fetch(end, tags, count);
 }
 
 static void on_agreed(struct trace *trace, uint64_t connection, bool is_target_end,

@@ -307,7 +307,8 @@ static void check_member(struct build *build, const struct topology_nic *team, u
                    "choose the mode of the team and 'groups' of the switch together");
 }
 
-/* The same between two switches. Two static groups, or none, always fit; so does a group of one. */
+/* The same between two switches. Where nobody speaks LACP, ports that are no group at one end are a
+ * loop, which is refused as such. */
 static const char *trunk_mismatch(const struct switch_group_config *one,
                                   const struct switch_group_config *other)
 {

@@ -7,8 +7,6 @@
 
 #include "target/conn_inside.h"
 
-#define TAGS_MOST 8u /* of one read: more are not looked at ahead */
-
 static const char *const end_words[] = {
 #define X(name, word) word,
     CONN_ENDS(X)
@@ -424,8 +422,8 @@ static void trace_received(struct conn *conn, int64_t now_ns)
 static void look_ahead(struct conn *conn, const struct buf *bytes)
 {
     struct trace *trace = conn->target->trace;
-    uint32_t tags[TAGS_MOST];
-    uint32_t count = framer_tags(&conn->framer, bytes, tags, TAGS_MOST);
+    uint32_t tags[FRAMER_TAGS_MOST];
+    uint32_t count = framer_tags(&conn->framer, bytes, tags, FRAMER_TAGS_MOST);
     struct trace_pdu end = {
         .connection = conn->number, .is_target_end = true, .memo = &conn->trace_memo};
 

@@ -86,10 +86,10 @@ struct buf *buf_new(struct chunk *chunk, uint32_t offset, uint32_t bytes);
 /* A slice of a new chunk with a copy of 'data'; NULL for 0 bytes. */
 struct buf *buf_copy(struct pool *pool, const void *data, size_t bytes);
 /* Gives back a whole chain; NULL does nothing. */
+void buf_free(struct buf *chain);
 /* Gives the first slice back, but not its reference to the chunk, which is the caller's from now
  * on. Returns the rest of the chain. */
 struct buf *buf_give_slice(struct buf *chain);
-void buf_free(struct buf *chain);
 
 /* The same bytes, which are to be kept for a while: of few (BUF_FEW_BYTES) a copy, so that they do
  * not hold back a large chunk. Takes ownership of 'chain', NULL too. */

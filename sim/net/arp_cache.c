@@ -11,6 +11,8 @@
 /* Every frame is looked up: one multiplication instead of a hash of bytes. */
 #define HASH_FUNCTION(key, key_bytes, hash)                                                        \
     (hash) = (unsigned)((*(const uint64_t *)(const void *)(key)*0x9e3779b97f4a7c15u) >> 32)
+/* Two entries in a bucket, not ten: each is a cache line of its own. */
+#define HASH_BKT_CAPACITY_THRESH 2u
 #include <uthash.h>
 
 enum arp_state {

@@ -46,7 +46,8 @@ enum ip_protocol { PROTOCOL_ICMP = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 struct frame {
     struct pool *pool;
     struct buf *payload; /* owned; NULL: nothing follows the headers */
-    const void *state;   /* of the connection at its receiver, see frame_fetch_state() */
+    const void *state;   /* where the connection is kept at the receiver (in a SYN: at the
+                            sender), see frame_fetch_state() */
     uint64_t digest;     /* of headers and payload, once is_digested */
     uint32_t refs;
     uint32_t payload_bytes;

@@ -5,6 +5,7 @@
 
 #include "sim/core/mem.h"
 #include "sim/core/time.h"
+#include "sim/net/frame_codec.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -160,6 +161,19 @@ struct impair_verdict impair_judge(struct impair *impair, uint32_t frame_bytes)
         }
     }
     return verdict;
+}
+
+bool impair_damage(const struct impair_verdict *verdict, struct frame **frame)
+{
+    struct frame *damaged =
+        frame_damage(*frame, verdict->chance, verdict->seen_by == CORRUPT_SEEN_BY_NOBODY);
+
+    if (!damaged)
+        return false;
+    damaged->is_fcs_bad = (*frame)->is_fcs_bad || verdict->seen_by == CORRUPT_SEEN_BY_FCS;
+    frame_unref(*frame);
+    *frame = damaged;
+    return true;
 }
 
 int64_t impair_rate(const struct impair *impair, int64_t rate_bits_per_s)

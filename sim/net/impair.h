@@ -54,6 +54,8 @@ struct impair {
     uint32_t layers_added;       /* ever: part of each layer's name */
 };
 
+struct frame;
+
 /* What happens to one frame. */
 struct impair_verdict {
     bool is_lost;
@@ -84,5 +86,7 @@ static inline bool impair_is_none(const struct impair *impair)
 int64_t impair_delay_ns(struct impair *impair);
 /* One more frame: what becomes of it? */
 struct impair_verdict impair_judge(struct impair *impair, uint32_t frame_bytes);
+/* Bits flip in '*frame' as the verdict says, which makes another of it. False: nothing could. */
+bool impair_damage(const struct impair_verdict *verdict, struct frame **frame);
 /* The rate that is left of 'rate_bits_per_s'. */
 int64_t impair_rate(const struct impair *impair, int64_t rate_bits_per_s);

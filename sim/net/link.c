@@ -195,19 +195,14 @@ static int64_t frame_time_ns(const struct link *link, const struct frame *frame)
 static struct frame *damage(struct link *link, struct frame *frame,
                             const struct impair_verdict *verdict)
 {
-    struct frame *damaged =
-        frame_damage(frame, verdict->chance, verdict->seen_by == CORRUPT_SEEN_BY_NOBODY);
-
-    if (!damaged)
+    if (!impair_damage(verdict, &frame))
         return frame;
-    damaged->is_fcs_bad = frame->is_fcs_bad || verdict->seen_by == CORRUPT_SEEN_BY_FCS;
-    frame_unref(frame);
-    if (damaged->is_fcs_bad && link->head_bytes == 0) {
-        drop(link, damaged, DROP_CORRUPT);
+    if (frame->is_fcs_bad && link->head_bytes == 0) {
+        drop(link, frame, DROP_CORRUPT);
         return NULL;
     }
     link->counts.damaged++;
-    return damaged;
+    return frame;
 }
 
 /* The frame comes out of a cable with faults: what is left of it, how often, and when? A second

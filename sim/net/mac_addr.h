@@ -31,6 +31,20 @@ static inline bool mac_is_equal(struct mac_addr a, struct mac_addr b)
     return memcmp(a.octet, b.octet, MAC_BYTES) == 0;
 }
 
+/* What a port or switch sends by itself comes from addresses that are locally administered (the U/L
+ * bit) and no NIC's: by the port's number in the fabric. */
+enum mac_use {
+    MAC_OF_PAUSE,  /* MAC control */
+    MAC_OF_SYSTEM, /* LACP: a switch, by its first port */
+    MAC_OF_LACP,   /* LACPDUs of a port */
+};
+
+static inline struct mac_addr mac_of_port(enum mac_use use, uint32_t port_id)
+{
+    return (struct mac_addr){{0x06, (uint8_t)use, (uint8_t)(port_id >> 24),
+                              (uint8_t)(port_id >> 16), (uint8_t)(port_id >> 8), (uint8_t)port_id}};
+}
+
 /* For many receivers, the broadcast address among them: the I/G bit. */
 static inline bool mac_is_group(struct mac_addr mac)
 {

@@ -16,6 +16,8 @@
 /* 60 bits spread by one multiplication: the key is small, and every frame is looked up twice. */
 #define HASH_FUNCTION(key, key_bytes, hash)                                                        \
     (hash) = (unsigned)((*(const uint64_t *)(const void *)(key)*0x9e3779b97f4a7c15u) >> 32)
+/* Two entries in a bucket, not ten: each is a cache line of its own. */
+#define HASH_BKT_CAPACITY_THRESH 2u
 #include <uthash.h>
 #include <utlist.h>
 

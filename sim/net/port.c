@@ -91,18 +91,12 @@ static void pass_on_replanned(struct link *link)
         port->ops->on_replanned(port);
 }
 
-/* Its own address, for MAC control frames: locally administered, no NIC's. */
-static struct mac_addr station_of(const struct port *port)
-{
-    return (struct mac_addr){{0x06, 0x00, (uint8_t)(port->id >> 24), (uint8_t)(port->id >> 16),
-                              (uint8_t)(port->id >> 8), (uint8_t)port->id}};
-}
-
 static void send_pause(struct port *port, uint32_t quanta)
 {
     if (!port->has_carrier || port->frozen[DIRECTION_OUT] > 0)
         return; /* nobody would hear it */
-    struct frame *frame = pause_frame_new(port->wire->pool, station_of(port), quanta);
+    struct frame *frame =
+        pause_frame_new(port->wire->pool, mac_of_port(MAC_OF_PAUSE, port->id), quanta);
 
     port->pauses_sent++;
     show_tap(port, DIRECTION_OUT, frame);

@@ -21,19 +21,9 @@ static void send_pdu(struct lag *lag, unsigned link, struct frame *frame)
     port_send(&out->port, frame, switch_now_ns(out->sw), (uint32_t)out->index);
 }
 
-/* Locally administered, and no NIC's: 06-01 begins the names of switches, which are those of their
- * first ports, 06-02 the addresses that LACPDUs come from. PAUSE comes from 06-00 (port.c). */
-static struct mac_addr address_of(const struct switch_port *port, uint8_t use)
-{
-    uint32_t id = port->port.id;
-
-    return (struct mac_addr){
-        {0x06, use, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id}};
-}
-
 static struct mac_addr station(struct lag *lag, unsigned link)
 {
-    return address_of(group_of(lag)->ports[link], 0x02);
+    return mac_of_port(MAC_OF_LACP, group_of(lag)->ports[link]->port.id);
 }
 
 /* What was learned behind a group stays until nothing leads there. Links that join those that carry
@@ -71,7 +61,7 @@ void switch_group_init(struct switch_group *group, struct sw *sw,
         port->link = i;
         group->ports[i] = port;
     }
-    lag.system = address_of(&sw->ports[0], 0x01);
+    lag.system = mac_of_port(MAC_OF_SYSTEM, sw->ports[0].port.id);
     lag.key = (uint16_t)config->ports[0];
     lag_init(&group->lag, &ops, sw->wire, &lag, config->port_count);
 }

@@ -172,18 +172,11 @@ static void pass_on(struct sw *sw, struct switch_port *in, struct frame *frame, 
 static struct frame *damage(struct switch_port *in, struct frame *frame,
                             const struct impair_verdict *verdict)
 {
-    struct frame *damaged =
-        frame_damage(frame, verdict->chance, verdict->seen_by == CORRUPT_SEEN_BY_NOBODY);
-
-    if (!damaged)
-        return frame;
-    damaged->is_fcs_bad = frame->is_fcs_bad || verdict->seen_by == CORRUPT_SEEN_BY_FCS;
-    frame_unref(frame);
-    if (damaged->is_fcs_bad && in->port.head_bytes == 0) {
-        port_drop_received(&in->port, DROP_CORRUPT, damaged);
+    if (impair_damage(verdict, &frame) && frame->is_fcs_bad && in->port.head_bytes == 0) {
+        port_drop_received(&in->port, DROP_CORRUPT, frame);
         return NULL;
     }
-    return damaged;
+    return frame;
 }
 
 /* When a frame that comes now has been delayed, after those before it. */

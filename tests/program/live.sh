@@ -78,14 +78,15 @@ expect 0 "$ISCSILAB" report --db "$work/lab.db" --out "$work/plots"
 
 # A team whose members are attached is the real box's: there is nothing to break in it.
 "$ISCSILAB" live topologies/linux-lacp.yaml --attach "kvm1.eth1=qemu:$work/eth1" --attach "kvm1.eth2=qemu:$work/eth2" \
-    --ctl "$work/team" --for 1s >/dev/null 2>&1 &
+    --ctl "$work/team" --for 60s >/dev/null 2>&1 &
 team_pid=$!
 for _ in $(seq 100); do [ -S "$work/team" ] && break || sleep 0.05; done
 expect 1 "$ISCSILAB" ctl "$work/team" 'disable: kvm1.bond0'
 says "$work/err" "nothing of the real box is simulated above its NICs"
 expect 0 "$ISCSILAB" ctl "$work/team" 'disable: kvm1.eth1'
 expect 2 "$ISCSILAB" ctl "$work/team" "$(printf '%5000s' x)"
-wait $team_pid
+kill $team_pid
+wait $team_pid || true
 
 # What comes while hosts log out happens, and is no longer recorded.
 cat >"$work/late.yaml" <<YAML
