@@ -7,13 +7,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Those that are on one path now. Which is the oldest is found out when somebody asks: what leaves
- * and joins touches no other entry. */
+/* Those that are on one path now. Which is the oldest is found out when somebody asks, from 'from'
+ * on: what leaves and joins touches no other entry. */
 struct path_share {
-    struct open_io *oldest; /* NULL: there is none, or nobody asked since it left */
-    uint64_t oldest_order;
+    struct open_io *from; /* of the disk's list: none on this path is older; NULL: there is none */
+    uint64_t from_order;
     size_t count;
-    bool is_known;
 };
 
 struct disk_list {
@@ -81,23 +80,31 @@ static struct path_share *share_of(const struct open_ios *ios, uint32_t host, ui
     return &ios->disks[host][disk].shares[path == TRACE_NONE ? path_count : path];
 }
 
-static void join_share(struct path_share *share, struct open_io *io)
+/* The search for the oldest begins at 'io' (may be NULL) from now on. */
+static void begin_at(struct path_share *share, struct open_io *io)
 {
-    if (share->count++ == 0)
-        share->is_known = true;
-    else if (!share->is_known || io->order > share->oldest_order)
+    if (share->from)
+        share->from->searches--;
+    share->from = io;
+    if (!io)
         return;
-    share->oldest = io;
-    share->oldest_order = io->order;
+    io->searches++;
+    share->from_order = io->order;
 }
 
-static void leave_share(struct path_share *share, const struct open_io *io)
+static void join_share(struct path_share *share, struct open_io *io)
 {
-    share->count--;
-    if (share->oldest != io)
-        return;
-    share->oldest = NULL;
-    share->is_known = false;
+    if (share->count++ == 0 || io->order < share->from_order)
+        begin_at(share, io);
+}
+
+/* It leaves the list: where a search would begin with it, it begins with the next. */
+static void pass_searches_on(struct path_share *shares, struct open_io *io)
+{
+    for (; io->searches > 0; shares++) {
+        if (shares->from == io)
+            begin_at(shares, io->younger);
+    }
 }
 
 struct open_io *open_ios_add(struct open_ios *ios, uint32_t host, uint32_t disk, uint64_t io_id)
@@ -126,7 +133,7 @@ struct open_io *open_ios_add(struct open_ios *ios, uint32_t host, uint32_t disk,
 void open_ios_sent(struct open_ios *ios, struct open_io *io, uint32_t path)
 {
     assert(path != TRACE_NONE);
-    leave_share(share_of(ios, io->host, io->disk, io->path), io);
+    share_of(ios, io->host, io->disk, io->path)->count--;
     io->path = path;
     join_share(share_of(ios, io->host, io->disk, path), io);
 }
@@ -136,7 +143,8 @@ void open_ios_remove(struct open_ios *ios, struct open_io *io)
     struct disk_list *list = &ios->disks[io->host][io->disk];
 
     assert(list->count > 0);
-    leave_share(share_of(ios, io->host, io->disk, io->path), io);
+    share_of(ios, io->host, io->disk, io->path)->count--;
+    pass_searches_on(list->shares, io);
     *(io->older ? &io->older->younger : &list->oldest) = io->younger;
     *(io->younger ? &io->younger->older : &list->youngest) = io->older;
     list->count--;
@@ -156,14 +164,13 @@ struct open_io *open_ios_oldest_on(const struct open_ios *ios, uint32_t host, ui
 
     if (share->count == 0)
         return NULL;
-    if (!share->is_known) {
-        share->oldest = ios->disks[host][disk].oldest;
-        while (share->oldest->path != path)
-            share->oldest = share->oldest->younger;
-        share->oldest_order = share->oldest->order;
-        share->is_known = true;
-    }
-    return share->oldest;
+    struct open_io *oldest = share->from;
+
+    while (oldest->path != path)
+        oldest = oldest->younger;
+    if (oldest != share->from)
+        begin_at(share, oldest);
+    return oldest;
 }
 
 size_t open_ios_count(const struct open_ios *ios, uint32_t host, uint32_t disk)

@@ -21,6 +21,7 @@ struct open_io {
     uint32_t sends;
     uint32_t bytes;
     bool is_write;
+    uint32_t searches; /* for the oldest of a path that begin here; open_ios.c's own */
     int64_t planned_at_ns;
     struct catch *catches; /* the faults that caught it; failover.c's */
     int64_t sent_at_ns;    /* last sent; -1: never */
