@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#define FETCHED_BYTES 1024u /* early, of what comes next */
+
 /* crc32_iscsi() wants a pointer to bytes that it may change, though it does not, and a length that
  * fits an int. */
 static unsigned crc_of(const uint8_t *data, size_t bytes, unsigned raw)
@@ -88,13 +90,23 @@ static uint32_t crc_of_page(struct chunk *page)
     return page->crc32c;
 }
 
+/* The next page is far away in memory: by the time the processor's own prefetcher knows that it is
+ * read from front to back, a quarter of it would have been waited for. */
+static void fetch(const struct buf *slice)
+{
+    for (uint32_t at = 0; slice && at < slice->bytes && at < FETCHED_BYTES; at += 64)
+        __builtin_prefetch(buf_data(slice) + at);
+}
+
 static uint32_t crc_of_chain(uint32_t crc, const struct buf *chain, bool remembers)
 {
     for (; chain; chain = chain->next) {
-        if (is_whole_page(chain) && (remembers || chain->chunk->has_crc32c))
+        if (is_whole_page(chain) && (remembers || chain->chunk->has_crc32c)) {
             crc = move_behind_page(crc) ^ crc_of_page(chain->chunk);
-        else
+        } else {
+            fetch(chain->next);
             crc = crc32c(crc, buf_data(chain), chain->bytes);
+        }
     }
     return crc;
 }
