@@ -80,6 +80,12 @@ static bool is_whole_page(const struct buf *slice)
     return slice->bytes == CRC32C_PAGE_BYTES && slice->chunk->bytes == CRC32C_PAGE_BYTES;
 }
 
+/* A page whose CRC is known, or is to be. */
+static bool counts_as_page(const struct buf *slice, bool remembers)
+{
+    return is_whole_page(slice) && (remembers || slice->chunk->has_crc32c);
+}
+
 /* The page of a store is read again and again, and stays what it is while others hold it. */
 static uint32_t crc_of_page(struct chunk *page)
 {
@@ -90,7 +96,7 @@ static uint32_t crc_of_page(struct chunk *page)
     return page->crc32c;
 }
 
-/* The next page is far away in memory: by the time the processor's own prefetcher knows that it is
+/* The next piece is far away in memory: by the time the processor's own prefetcher knows that it is
  * read from front to back, a quarter of it would have been waited for. */
 static void fetch(const struct buf *slice)
 {
@@ -98,15 +104,24 @@ static void fetch(const struct buf *slice)
         __builtin_prefetch(buf_data(slice) + at);
 }
 
+/* Slices whose bytes lie one behind the other are one piece. */
 static uint32_t crc_of_chain(uint32_t crc, const struct buf *chain, bool remembers)
 {
-    for (; chain; chain = chain->next) {
-        if (is_whole_page(chain) && (remembers || chain->chunk->has_crc32c)) {
+    while (chain) {
+        if (counts_as_page(chain, remembers)) {
             crc = move_behind_page(crc) ^ crc_of_page(chain->chunk);
-        } else {
-            fetch(chain->next);
-            crc = crc32c(crc, buf_data(chain), chain->bytes);
+            chain = chain->next;
+            continue;
         }
+        const uint8_t *data = buf_data(chain);
+        size_t bytes = 0;
+
+        do {
+            bytes += chain->bytes;
+            chain = chain->next;
+        } while (chain && buf_data(chain) == data + bytes && !counts_as_page(chain, remembers));
+        fetch(chain);
+        crc = crc32c(crc, data, bytes);
     }
     return crc;
 }

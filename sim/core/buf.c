@@ -1,7 +1,9 @@
 /* Payload bytes: chains of reference-counted slices.
  *
  * Chunks come in size classes (powers of two from 64 bytes to 64 KiB) that are recycled through
- * free lists; larger ones go to the system and back. Slices and small structs are recycled too, so
+ * free lists; larger ones go to the system and back. Pages of 4 KiB come and go in runs, so that
+ * their bytes lie one behind the other, and their structs too: what holds a disk's worth of pages
+ * finds the next struct in the cache. Slices and small structs are recycled too, so
  * that a run in steady state allocates nothing.
  */
 #include "sim/core/buf.h"
@@ -12,11 +14,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define SMALLEST_SHIFT 6u  /* 64 bytes */
 #define LARGEST_SHIFT  16u /* 64 KiB */
 #define CLASS_COUNT    (LARGEST_SHIFT - SMALLEST_SHIFT + 1)
+#define CLASS_PAGE     (12u - SMALLEST_SHIFT)
 #define CLASS_HUGE     CLASS_COUNT /* from the system, back to the system */
+#define ALL_FREE       ((1u << BUF_RUN_PAGES) - 1)
 #define BLOCK_STEP     16u
 #define LINE_BYTES     64u /* a line of the processor's cache */
 #define BLOCK_LARGEST  1024u
@@ -40,6 +45,17 @@ struct huge {
     _Alignas(16) uint8_t data[];
 };
 
+static_assert(CHUNK_PAGE_BYTES == 1u << (SMALLEST_SHIFT + CLASS_PAGE), "a page is one class");
+
+/* In a list of the pool while a page of it is free. */
+struct page_run {
+    struct page_run *next;
+    struct page_run *previous;
+    uint32_t free_pages; /* a bit each */
+    struct chunk pages[BUF_RUN_PAGES];
+    _Alignas(LINE_BYTES) uint8_t data[BUF_RUN_PAGES][CHUNK_PAGE_BYTES];
+};
+
 struct pool {
     struct slab *slabs;
     size_t slab_count;
@@ -47,6 +63,8 @@ struct pool {
     size_t fresh_bytes;
     struct huge *huge_chunks;
     struct free_block *free_chunks[CLASS_COUNT];
+    struct page_run *free_runs;   /* all of their pages */
+    struct page_run *broken_runs; /* some of them: single pages come from here */
     struct free_block *free_bufs;
     struct free_block *free_blocks[BLOCK_LARGEST / BLOCK_STEP + 1];
     size_t live_chunks;
@@ -199,6 +217,64 @@ static struct chunk *huge_new(struct pool *pool, size_t bytes)
     return &huge->chunk;
 }
 
+/* In no list. */
+static struct page_run *take_run(struct pool *pool)
+{
+    struct page_run *run = pool->free_runs;
+
+    if (run) {
+        DL_DELETE2(pool->free_runs, run, previous, next);
+    } else {
+        run = from_slab(pool, sizeof(*run));
+        run->free_pages = ALL_FREE;
+    }
+    return run;
+}
+
+static struct chunk *use_page(struct pool *pool, struct page_run *run, unsigned place, size_t bytes)
+{
+    struct chunk *page = &run->pages[place];
+
+    *page = (struct chunk){.pool = pool,
+                           .refs = 1,
+                           .bytes = (uint32_t)bytes,
+                           .size_class = CLASS_PAGE,
+                           .place = (uint8_t)place,
+                           .data = run->data[place]};
+    run->free_pages &= ~(1u << place);
+    pool->live_chunks++;
+    return page;
+}
+
+static struct chunk *page_new(struct pool *pool, size_t bytes)
+{
+    if (!pool->broken_runs) {
+        struct page_run *whole = take_run(pool);
+
+        DL_PREPEND2(pool->broken_runs, whole, previous, next);
+    }
+    struct page_run *run = pool->broken_runs;
+    struct chunk *page = use_page(pool, run, (unsigned)__builtin_ctz(run->free_pages), bytes);
+
+    if (run->free_pages == 0)
+        DL_DELETE2(pool->broken_runs, run, previous, next);
+    return page;
+}
+
+static void page_free(struct pool *pool, struct chunk *page)
+{
+    struct chunk *first = page - page->place;
+    struct page_run *run = CONTAINER_OF(first, struct page_run, pages[0]);
+
+    if (run->free_pages == 0)
+        DL_PREPEND2(pool->broken_runs, run, previous, next);
+    run->free_pages |= 1u << page->place;
+    if (run->free_pages != ALL_FREE)
+        return;
+    DL_DELETE2(pool->broken_runs, run, previous, next);
+    DL_PREPEND2(pool->free_runs, run, previous, next);
+}
+
 struct chunk *chunk_new(struct pool *pool, size_t bytes)
 {
     assert(bytes > 0);
@@ -206,6 +282,9 @@ struct chunk *chunk_new(struct pool *pool, size_t bytes)
     unsigned size_class = 0;
     while (size_class < CLASS_COUNT && ((size_t)1 << (SMALLEST_SHIFT + size_class)) < bytes)
         size_class++;
+
+    if (size_class == CLASS_PAGE)
+        return page_new(pool, bytes);
 
     struct chunk *chunk;
     uint8_t *data;
@@ -250,6 +329,8 @@ void chunk_unref(struct chunk *chunk)
     pool->live_chunks--;
     if (chunk->size_class == CLASS_HUGE)
         huge_free(pool, chunk);
+    else if (chunk->size_class == CLASS_PAGE)
+        page_free(pool, chunk);
     else
         push(&pool->free_chunks[chunk->size_class], chunk);
 }
@@ -272,6 +353,19 @@ struct buf *buf_new(struct chunk *chunk, uint32_t offset, uint32_t bytes)
     chunk->pool->live_bufs++;
     *buf = (struct buf){.chunk = chunk, .offset = offset, .bytes = bytes};
     return buf;
+}
+
+struct buf *buf_new_run(struct pool *pool)
+{
+    struct page_run *run = take_run(pool);
+    struct buf *first = NULL;
+    struct buf **end = &first;
+
+    for (unsigned place = 0; place < BUF_RUN_PAGES; place++) {
+        *end = buf_new(use_page(pool, run, place, CHUNK_PAGE_BYTES), 0, CHUNK_PAGE_BYTES);
+        end = &(*end)->next;
+    }
+    return first;
 }
 
 struct buf *buf_copy(struct pool *pool, const void *data, size_t bytes)

@@ -26,6 +26,7 @@ struct chunk {
     bool is_hashed;
     bool is_damaged; /* a fault flipped bits here: what arrives differs from what was sent */
     uint8_t size_class;
+    uint8_t place; /* of a page in its run */
     bool has_crc32c;
     uint8_t note;    /* what a reader found out about all of 'data', so that the next one need not
                         look; its meaning is the readers' own, 0 is nothing */
@@ -80,6 +81,12 @@ static inline void chunk_touch(struct chunk *chunk)
     chunk->has_crc32c = false;
     chunk->note = 0;
 }
+
+/* A run: pages whose bytes lie one behind the other, as few pieces for the kernel and for a CRC as
+ * can be; their content is undefined. Each is a chunk of its own and is given back by itself. */
+#define CHUNK_PAGE_BYTES 4096u
+#define BUF_RUN_PAGES    16u
+struct buf *buf_new_run(struct pool *pool);
 
 /* One slice of 'chunk'. Takes over the caller's reference. 'bytes' is 1 or more. */
 struct buf *buf_new(struct chunk *chunk, uint32_t offset, uint32_t bytes);

@@ -16,8 +16,7 @@ void inbox_init(struct inbox *inbox, struct pool *pool)
 void inbox_fini(struct inbox *inbox)
 {
     chunk_unref(inbox->chunk);
-    while (inbox->page_count > 0)
-        chunk_unref(inbox->pages[--inbox->page_count]);
+    buf_queue_clear(&inbox->spare);
 }
 
 static void need_room(struct inbox *inbox, uint32_t bytes)
@@ -35,9 +34,14 @@ static void need_room(struct inbox *inbox, uint32_t bytes)
 
 static void add_piece(struct inbox *inbox, uint8_t *data, uint32_t bytes)
 {
+    struct iovec *last = inbox->piece_count > 0 ? &inbox->pieces[inbox->piece_count - 1] : NULL;
+
     if (bytes == 0)
         return;
-    inbox->pieces[inbox->piece_count++] = (struct iovec){data, bytes};
+    if (last && (uint8_t *)last->iov_base + last->iov_len == data)
+        last->iov_len += bytes;
+    else
+        inbox->pieces[inbox->piece_count++] = (struct iovec){data, bytes};
     inbox->bytes += bytes;
 }
 
@@ -58,12 +62,12 @@ static void offer_pages(struct inbox *inbox, uint32_t due_bytes, uint32_t page_o
     }
     need_room(inbox, head_bytes + rest_bytes);
     inbox->head_bytes = head_bytes;
-    inbox->offered_pages = pages;
+    inbox->page_bytes = pages * INBOX_PAGE_BYTES;
     add_piece(inbox, inbox->chunk->data + inbox->used_bytes, head_bytes);
-    while (inbox->page_count < pages)
-        inbox->pages[inbox->page_count++] = chunk_new(inbox->pool, INBOX_PAGE_BYTES);
-    for (uint32_t i = 0; i < pages; i++) /* the last of the spare ones first, as they are taken */
-        add_piece(inbox, inbox->pages[inbox->page_count - 1 - i]->data, INBOX_PAGE_BYTES);
+    while (inbox->spare.bytes < inbox->page_bytes)
+        buf_queue_put(&inbox->spare, buf_new_run(inbox->pool));
+    for (struct buf *page = inbox->spare.head; pages > 0; pages--, page = page->next)
+        add_piece(inbox, page->chunk->data, INBOX_PAGE_BYTES);
     add_piece(inbox, inbox->chunk->data + inbox->used_bytes + head_bytes, rest_bytes);
 }
 
@@ -73,7 +77,7 @@ void inbox_offer(struct inbox *inbox, const struct inbox_expected *expected)
     inbox->piece_count = 0;
     inbox->bytes = 0;
     inbox->head_bytes = 0;
-    inbox->offered_pages = 0;
+    inbox->page_bytes = 0;
     if (expected->due_bytes >= INBOX_BULK_BYTES) {
         offer_pages(inbox, expected->due_bytes, expected->page_offset);
         return;
@@ -111,13 +115,13 @@ struct buf *inbox_take(struct inbox *inbox, size_t got_bytes)
 
     take_of_chunk(inbox, &end, head_bytes);
     left_bytes -= head_bytes;
-    for (uint32_t i = 0; i < inbox->offered_pages && left_bytes > 0; i++) {
-        uint32_t here = least(left_bytes, INBOX_PAGE_BYTES);
+    uint32_t page_bytes = least(left_bytes, inbox->page_bytes);
 
-        *end = buf_new(inbox->pages[--inbox->page_count], 0, here);
+    *end = buf_queue_take(&inbox->spare, page_bytes);
+    while (*end)
         end = &(*end)->next;
-        left_bytes -= here;
-    }
+    buf_queue_drop(&inbox->spare, -page_bytes % INBOX_PAGE_BYTES); /* of a page that was begun */
+    left_bytes -= page_bytes;
     take_of_chunk(inbox, &end, left_bytes);
     inbox->bytes = 0; /* a read is taken once */
     return first;

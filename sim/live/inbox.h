@@ -24,7 +24,7 @@
 #include <sys/uio.h>
 
 #define INBOX_CHUNK_BYTES 65536u
-#define INBOX_PAGE_BYTES  4096u /* as the memory store's */
+#define INBOX_PAGE_BYTES  CHUNK_PAGE_BYTES /* as the memory store's */
 #define INBOX_MOST_PAGES  64u
 #define INBOX_REST_BYTES  512u   /* read behind data: the next header, a few small PDUs */
 #define INBOX_BULK_BYTES  16384u /* of data: fewer may well be copied */
@@ -38,17 +38,16 @@ struct inbox_expected {
 };
 
 struct inbox {
-    struct pool *pool;                     /* borrowed */
-    struct chunk *chunk;                   /* one reference; NULL: none yet */
-    uint32_t used_bytes;                   /* of the chunk */
-    struct chunk *pages[INBOX_MOST_PAGES]; /* spare ones, one reference each */
-    uint32_t page_count;
+    struct pool *pool;      /* borrowed */
+    struct chunk *chunk;    /* one reference; NULL: none yet */
+    uint32_t used_bytes;    /* of the chunk */
+    struct buf_queue spare; /* pages, in runs: first in, first out, so that they stay neighbours */
     /* The read that was offered. */
     struct iovec pieces[INBOX_MOST_PAGES + 2];
     int piece_count;
     size_t bytes; /* of all pieces */
     uint32_t head_bytes;
-    uint32_t offered_pages;
+    uint32_t page_bytes; /* of those offered, behind the head */
 };
 
 void inbox_init(struct inbox *inbox, struct pool *pool);

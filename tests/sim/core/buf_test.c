@@ -91,6 +91,63 @@ static void a_chunk_of_any_size_comes_back(void **state)
     pool_free(pool);
 }
 
+static void the_pages_of_a_run_lie_one_behind_the_other(void **state)
+{
+    struct pool *pool = pool_new();
+    struct buf *run = buf_new_run(pool);
+    const uint8_t *first = buf_data(run);
+    uint32_t pages = 0;
+    (void)state;
+
+    for (const struct buf *page = run; page; page = page->next, pages++) {
+        assert_ptr_equal(buf_data(page), first + (size_t)pages * CHUNK_PAGE_BYTES);
+        assert_int_equal(page->bytes, CHUNK_PAGE_BYTES);
+        memset(page->chunk->data, (int)pages, page->bytes);
+    }
+    assert_int_equal(pages, BUF_RUN_PAGES);
+    assert_int_equal(pool_live_chunks(pool), BUF_RUN_PAGES);
+    for (const struct buf *page = run; page; page = page->next)
+        assert_int_equal(buf_data(page)[CHUNK_PAGE_BYTES - 1], buf_data(page)[0]);
+    buf_free(run);
+    assert_int_equal(pool_live_chunks(pool), 0);
+    pool_free(pool);
+}
+
+/* Whoever holds one page of a run holds that one. */
+static void a_run_is_whole_again_when_all_its_pages_came_back(void **state)
+{
+    struct pool *pool = pool_new();
+    struct buf *run = buf_new_run(pool);
+    const uint8_t *first = buf_data(run);
+    struct buf *held = buf_share(run, 3 * CHUNK_PAGE_BYTES, CHUNK_PAGE_BYTES);
+    (void)state;
+
+    memset(held->chunk->data, 0x5a, CHUNK_PAGE_BYTES);
+    buf_free(run);
+    assert_int_equal(pool_live_chunks(pool), 1);
+
+    struct buf *other = buf_new_run(pool);
+    struct chunk *single = chunk_new(pool, 4000); /* fills a gap */
+
+    for (const struct buf *page = other; page; page = page->next)
+        memset(page->chunk->data, 0xa5, page->bytes);
+    memset(single->data, 0xa5, 4000);
+    assert_true(single->data >= first);
+    assert_true(single->data < first + BUF_RUN_PAGES * CHUNK_PAGE_BYTES);
+    for (uint32_t i = 0; i < CHUNK_PAGE_BYTES; i++)
+        assert_int_equal(buf_data(held)[i], 0x5a);
+    chunk_unref(single);
+    buf_free(held);
+
+    struct buf *again = buf_new_run(pool);
+
+    assert_ptr_equal(buf_data(again), first);
+    buf_free(again);
+    buf_free(other);
+    assert_int_equal(pool_live_chunks(pool), 0);
+    pool_free(pool);
+}
+
 static void few_bytes_are_put_together(void **state)
 {
     struct pool *pool = pool_new();
@@ -158,6 +215,8 @@ int main(void)
     TEST(a_cut_through_a_slice_shares_its_bytes);
     TEST(equal_bytes_in_other_slices_are_equal);
     TEST(a_queue_gives_what_it_has);
+    TEST(the_pages_of_a_run_lie_one_behind_the_other);
+    TEST(a_run_is_whole_again_when_all_its_pages_came_back);
     TEST(few_bytes_are_put_together);
     TEST(nothing_is_written_behind_bytes_that_somebody_else_holds);
     TEST(what_is_kept_holds_back_no_large_chunk);

@@ -140,6 +140,24 @@ static void data_fills_pages_of_its_own(void **state)
     source_free(&source);
 }
 
+/* So that a large read is few pieces, whatever the reads before it left over. */
+static void pages_stay_neighbours(void **state)
+{
+    enum { BYTES = INBOX_MOST_PAGES * INBOX_PAGE_BYTES };
+    struct source source;
+    (void)state;
+
+    source_new(&source);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct inbox_expected expected = {.due_bytes = BYTES};
+
+        inbox_offer(&source.inbox, &expected);
+        assert_in_range(source.inbox.piece_count, 1, INBOX_MOST_PAGES / BUF_RUN_PAGES + 2);
+        buf_free(inbox_take(&source.inbox, 1 + i * 2621 % BYTES));
+    }
+    source_free(&source);
+}
+
 static void a_read_that_ends_early_leaves_spare_pages(void **state)
 {
     struct source source;
@@ -192,6 +210,7 @@ int main(void)
     TEST(a_small_read_holds_back_no_more_than_its_size);
     TEST(a_chunk_is_used_again_when_nobody_holds_it);
     TEST(data_fills_pages_of_its_own);
+    TEST(pages_stay_neighbours);
     TEST(a_read_that_ends_early_leaves_spare_pages);
     TEST(more_than_all_pages_takes_another_read);
     TEST(in_a_row_of_large_segments_a_header_is_read_with_little_behind);
