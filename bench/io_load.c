@@ -7,11 +7,14 @@
  *     read     for some time, one after another or at random
  *     write    the same; overwrites with what 'check' expects
  *
- * A bench needs a client that is no bottleneck and that can do data digests. Prints one line of
+ * A bench needs a client that is no bottleneck and that can do data digests. With --prepared all
+ * that 'write' will write is made before the clock starts, with the CRC of each page where there
+ * are digests: what they cost is then what they cost the target. Prints one line of
  * WORD=NUMBER: operations, bytes, seconds from the first command to the last answer, and the CPU
  * seconds of this process in that time. Exit code 0, or 1 with the reason on stderr.
  */
 #include "initiator/isession.h"
+#include "iscsi/crc32c.h"
 #include "iscsi/scsi.h"
 #include "sim/core/attributes.h"
 #include "sim/core/bytes.h"
@@ -36,6 +39,7 @@
 #define CAPACITY_BYTES 32u
 #define CAPACITY_TRIES 4 /* unit attentions of a new session */
 #define UNIT_BYTES     512u
+#define PREPARED_MOST  (1ull << 30)
 
 enum job { JOB_FILL, JOB_CHECK, JOB_READ, JOB_WRITE };
 
@@ -50,6 +54,7 @@ struct options {
     uint8_t lun;
     bool is_random;
     bool has_digests;
+    bool is_prepared;
 };
 
 struct io {
@@ -71,6 +76,7 @@ struct load {
     uint32_t block_bytes;
     uint64_t disk_bytes;
     struct io *ios;
+    struct buf **prepared;    /* what to write, by offset; NULL: made when it is written */
     uint8_t unit[UNIT_BYTES]; /* of the content, but for its place */
     ev_timer end;
     bool is_stopping;
@@ -124,6 +130,40 @@ static struct buf *content(struct load *load, uint64_t offset, uint32_t bytes)
         put_be64(chunk->data + at, (offset + at) ^ load->options.salt);
     }
     return buf_new(chunk, 0, bytes);
+}
+
+/* In pages: those remember their CRC. */
+static struct buf *prepared_content(struct load *load, uint64_t offset)
+{
+    struct buf *chain = NULL;
+
+    for (uint32_t done = 0; done < load->options.bytes; done += CRC32C_PAGE_BYTES) {
+        uint32_t left = load->options.bytes - done;
+        uint32_t here = left < CRC32C_PAGE_BYTES ? left : CRC32C_PAGE_BYTES;
+
+        chain = buf_join(chain, content(load, offset + done, here));
+    }
+    if (load->options.has_digests)
+        crc32c_chain(0, chain);
+    return chain;
+}
+
+static void prepare(struct load *load)
+{
+    uint64_t units = load->disk_bytes / load->options.bytes;
+
+    load->prepared = mem_array(units, sizeof(struct buf *));
+    for (uint64_t i = 0; i < units; i++)
+        load->prepared[i] = prepared_content(load, i * load->options.bytes);
+}
+
+static struct buf *data_out(struct load *load, uint64_t offset)
+{
+    uint32_t bytes = load->options.bytes;
+
+    if (load->prepared)
+        return buf_share(load->prepared[offset / bytes], 0, bytes);
+    return content(load, offset, bytes);
 }
 
 static uint8_t content_at(const struct load *load, uint64_t offset)
@@ -190,7 +230,7 @@ static void submit(struct load *load, struct io *io)
         .lun = (uint64_t)load->options.lun << 48,
         .direction = is_writing(load) ? DATA_WRITE : DATA_READ,
         .bytes = bytes,
-        .data_out = is_writing(load) ? content(load, io->offset, bytes) : NULL,
+        .data_out = is_writing(load) ? data_out(load, io->offset) : NULL,
     };
     io->command.cdb[0] = is_writing(load) ? SCSI_WRITE_16 : SCSI_READ_16;
     put_be64(io->command.cdb + 2, io->offset / load->block_bytes);
@@ -253,6 +293,12 @@ static void begin(struct load *load)
         give_up(load, "--bytes does not fit the disk's blocks");
         return;
     }
+    if (load->options.is_prepared && load->disk_bytes > PREPARED_MOST) {
+        give_up(load, "--prepared holds the disk in memory: it may have 1 GiB at most");
+        return;
+    }
+    if (load->options.is_prepared && load->options.job == JOB_WRITE)
+        prepare(load);
     if (!is_one_pass(load)) {
         ev_timer_init(&load->end, on_end, load->options.seconds, 0);
         load->end.data = load;
@@ -408,6 +454,7 @@ static void run(struct load *load)
     isession_free(load->session);
     socket_net_free(load->net);
     pool_free(load->pool);
+    free(load->prepared);
     free(load->ios);
 }
 
@@ -415,10 +462,10 @@ static void run(struct load *load)
 
 static int usage(void)
 {
-    fputs(
-        "usage: io_load [--lun N] [--job fill|check|read|write] [--bytes N] [--depth N]\n"
-        "               [--seconds N] [--random] [--digests] [--salt N] ADDRESS:PORT TARGET-NAME\n",
-        stderr);
+    fputs("usage: io_load [--lun N] [--job fill|check|read|write] [--bytes N] [--depth N]\n"
+          "               [--seconds N] [--random] [--digests] [--prepared] [--salt N] "
+          "ADDRESS:PORT TARGET-NAME\n",
+          stderr);
     return EXIT_FAILURE;
 }
 
@@ -451,15 +498,12 @@ static bool parse_job(const char *word, enum job *ret_job)
 
 static bool parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {{"lun", required_argument, NULL, 'l'},
-                                          {"job", required_argument, NULL, 'j'},
-                                          {"bytes", required_argument, NULL, 'b'},
-                                          {"depth", required_argument, NULL, 'd'},
-                                          {"seconds", required_argument, NULL, 's'},
-                                          {"random", no_argument, NULL, 'r'},
-                                          {"digests", no_argument, NULL, 'c'},
-                                          {"salt", required_argument, NULL, 'a'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"lun", required_argument, NULL, 'l'},     {"job", required_argument, NULL, 'j'},
+        {"bytes", required_argument, NULL, 'b'},   {"depth", required_argument, NULL, 'd'},
+        {"seconds", required_argument, NULL, 's'}, {"random", no_argument, NULL, 'r'},
+        {"digests", no_argument, NULL, 'c'},       {"prepared", no_argument, NULL, 'p'},
+        {"salt", required_argument, NULL, 'a'},    {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -488,6 +532,9 @@ static bool parse(struct options *o, int argc, char **argv)
             break;
         case 'c':
             o->has_digests = true;
+            break;
+        case 'p':
+            o->is_prepared = true;
             break;
         default:
             return false;
