@@ -22,6 +22,8 @@
 #define CLASS_PAGE     (12u - SMALLEST_SHIFT)
 #define CLASS_HUGE     CLASS_COUNT /* from the system, back to the system */
 #define ALL_FREE       ((1u << BUF_RUN_PAGES) - 1)
+#define HALF_RUN       (BUF_RUN_PAGES / 2)
+#define FEW_GAPS       256u /* pages: of no matter, however few are in use */
 #define BLOCK_STEP     16u
 #define LINE_BYTES     64u /* a line of the processor's cache */
 #define BLOCK_LARGEST  1024u
@@ -47,11 +49,15 @@ struct huge {
 
 static_assert(CHUNK_PAGE_BYTES == 1u << (SMALLEST_SHIFT + CLASS_PAGE), "a page is one class");
 
-/* In a list of the pool while a page of it is free. */
+/* In a list of the pool while a page of it is free: by how many are, so that single pages fill
+ * small gaps and leave the large ones to become whole runs again. */
+enum run_list { RUNS_FULL, RUNS_WITH_FEW, RUNS_WITH_MANY, RUNS_WHOLE, RUN_LISTS };
+
 struct page_run {
     struct page_run *next;
     struct page_run *previous;
     uint32_t free_pages; /* a bit each */
+    uint32_t free_count;
     struct chunk pages[BUF_RUN_PAGES];
     _Alignas(LINE_BYTES) uint8_t data[BUF_RUN_PAGES][CHUNK_PAGE_BYTES];
 };
@@ -63,8 +69,9 @@ struct pool {
     size_t fresh_bytes;
     struct huge *huge_chunks;
     struct free_block *free_chunks[CLASS_COUNT];
-    struct page_run *free_runs;   /* all of their pages */
-    struct page_run *broken_runs; /* some of them: single pages come from here */
+    struct page_run *runs[RUN_LISTS]; /* but RUNS_FULL */
+    size_t used_pages;
+    size_t gap_pages; /* free, in runs of which others are in use */
     struct free_block *free_bufs;
     struct free_block *free_blocks[BLOCK_LARGEST / BLOCK_STEP + 1];
     size_t live_chunks;
@@ -109,6 +116,13 @@ size_t pool_live_bufs(const struct pool *pool)
 size_t pool_live_blocks(const struct pool *pool)
 {
     return pool->live_blocks;
+}
+
+size_t pool_bytes(const struct pool *pool)
+{
+    size_t small = pool->slab_count < SMALL_SLABS ? pool->slab_count : SMALL_SLABS;
+
+    return small * SMALL_SLAB + (pool->slab_count - small) * MEM_HUGE;
 }
 
 /* 'bytes' is a multiple of 16 and much less than a slab. What takes whole lines begins with one, so
@@ -217,22 +231,44 @@ static struct chunk *huge_new(struct pool *pool, size_t bytes)
     return &huge->chunk;
 }
 
-/* In no list. */
-static struct page_run *take_run(struct pool *pool)
+static enum run_list list_of(const struct page_run *run)
 {
-    struct page_run *run = pool->free_runs;
-
-    if (run) {
-        DL_DELETE2(pool->free_runs, run, previous, next);
-    } else {
-        run = from_slab(pool, sizeof(*run));
-        run->free_pages = ALL_FREE;
-    }
-    return run;
+    if (run->free_count == 0)
+        return RUNS_FULL;
+    if (run->free_count == BUF_RUN_PAGES)
+        return RUNS_WHOLE;
+    return run->free_count <= HALF_RUN ? RUNS_WITH_FEW : RUNS_WITH_MANY;
 }
 
-static struct chunk *use_page(struct pool *pool, struct page_run *run, unsigned place, size_t bytes)
+static void put_in_list(struct pool *pool, struct page_run *run, enum run_list was)
 {
+    enum run_list is = list_of(run);
+
+    if (is == was)
+        return;
+    if (was != RUNS_FULL)
+        DL_DELETE2(pool->runs[was], run, previous, next);
+    if (is != RUNS_FULL)
+        DL_PREPEND2(pool->runs[is], run, previous, next);
+}
+
+static struct page_run *whole_run(struct pool *pool)
+{
+    if (!pool->runs[RUNS_WHOLE]) {
+        struct page_run *run = from_slab(pool, sizeof(*run));
+
+        run->free_pages = ALL_FREE;
+        run->free_count = BUF_RUN_PAGES;
+        put_in_list(pool, run, RUNS_FULL);
+    }
+    return pool->runs[RUNS_WHOLE];
+}
+
+/* The first free page of a run that has one. */
+static struct chunk *use_page(struct pool *pool, struct page_run *run, size_t bytes)
+{
+    enum run_list was = list_of(run);
+    unsigned place = (unsigned)__builtin_ctz(run->free_pages);
     struct chunk *page = &run->pages[place];
 
     *page = (struct chunk){.pool = pool,
@@ -242,37 +278,38 @@ static struct chunk *use_page(struct pool *pool, struct page_run *run, unsigned 
                            .place = (uint8_t)place,
                            .data = run->data[place]};
     run->free_pages &= ~(1u << place);
+    run->free_count--;
+    put_in_list(pool, run, was);
     pool->live_chunks++;
+    pool->used_pages++;
+    pool->gap_pages += was == RUNS_WHOLE ? BUF_RUN_PAGES : 0;
+    pool->gap_pages--;
     return page;
 }
 
 static struct chunk *page_new(struct pool *pool, size_t bytes)
 {
-    if (!pool->broken_runs) {
-        struct page_run *whole = take_run(pool);
+    struct page_run *run = pool->runs[RUNS_WITH_FEW];
 
-        DL_PREPEND2(pool->broken_runs, whole, previous, next);
-    }
-    struct page_run *run = pool->broken_runs;
-    struct chunk *page = use_page(pool, run, (unsigned)__builtin_ctz(run->free_pages), bytes);
-
-    if (run->free_pages == 0)
-        DL_DELETE2(pool->broken_runs, run, previous, next);
-    return page;
+    if (!run)
+        run = pool->runs[RUNS_WITH_MANY];
+    if (!run)
+        run = whole_run(pool);
+    return use_page(pool, run, bytes);
 }
 
 static void page_free(struct pool *pool, struct chunk *page)
 {
     struct chunk *first = page - page->place;
     struct page_run *run = CONTAINER_OF(first, struct page_run, pages[0]);
+    enum run_list was = list_of(run);
 
-    if (run->free_pages == 0)
-        DL_PREPEND2(pool->broken_runs, run, previous, next);
     run->free_pages |= 1u << page->place;
-    if (run->free_pages != ALL_FREE)
-        return;
-    DL_DELETE2(pool->broken_runs, run, previous, next);
-    DL_PREPEND2(pool->free_runs, run, previous, next);
+    run->free_count++;
+    put_in_list(pool, run, was);
+    pool->used_pages--;
+    pool->gap_pages++;
+    pool->gap_pages -= run->free_count == BUF_RUN_PAGES ? BUF_RUN_PAGES : 0;
 }
 
 struct chunk *chunk_new(struct pool *pool, size_t bytes)
@@ -355,16 +392,31 @@ struct buf *buf_new(struct chunk *chunk, uint32_t offset, uint32_t bytes)
     return buf;
 }
 
-struct buf *buf_new_run(struct pool *pool)
+/* A large gap that is large enough, or else a whole run for who needs most of one, if there are not
+ * too many gaps. */
+static struct page_run *run_for(struct pool *pool, uint32_t count)
 {
-    struct page_run *run = take_run(pool);
+    bool has_few_gaps = pool->gap_pages <= FEW_GAPS + pool->used_pages / 4;
+    struct page_run *most = pool->runs[RUNS_WITH_MANY];
+
+    if (most && (count <= most->free_count || !has_few_gaps))
+        return most;
+    if (pool->runs[RUNS_WITH_FEW] && (count <= HALF_RUN || !has_few_gaps))
+        return pool->runs[RUNS_WITH_FEW];
+    return whole_run(pool);
+}
+
+struct buf *buf_new_pages(struct pool *pool, uint32_t count)
+{
     struct buf *first = NULL;
     struct buf **end = &first;
 
-    for (unsigned place = 0; place < BUF_RUN_PAGES; place++) {
-        *end = buf_new(use_page(pool, run, place, CHUNK_PAGE_BYTES), 0, CHUNK_PAGE_BYTES);
-        end = &(*end)->next;
-    }
+    assert(count > 0);
+    while (count > 0)
+        for (struct page_run *run = run_for(pool, count); count > 0 && run->free_pages; count--) {
+            *end = buf_new(use_page(pool, run, CHUNK_PAGE_BYTES), 0, CHUNK_PAGE_BYTES);
+            end = &(*end)->next;
+        }
     return first;
 }
 

@@ -54,6 +54,8 @@ void pool_free(struct pool *pool);
 /* What is alive: for the leak check of rule P6. */
 size_t pool_live_chunks(const struct pool *pool);
 size_t pool_live_bufs(const struct pool *pool);
+/* What it has of the system, in use or not, but for chunks of more than 64 KiB. */
+size_t pool_bytes(const struct pool *pool);
 
 /* Blocks of one size for structs that come and go by the million (frames, tasks): zeroed, at most
  * 1024 bytes, recycled by size. */
@@ -82,11 +84,13 @@ static inline void chunk_touch(struct chunk *chunk)
     chunk->note = 0;
 }
 
-/* A run: pages whose bytes lie one behind the other, as few pieces for the kernel and for a CRC as
- * can be; their content is undefined. Each is a chunk of its own and is given back by itself. */
+/* So many pages: each a chunk and a slice of its own, their content undefined. Sixteen and sixteen
+ * of them lie one behind the other, as few pieces for the kernel and for a CRC as can be; those of
+ * the rest lie where there is room between others, and so do all before such gaps are more than a
+ * quarter of what is in use. 'count' is 1 or more. */
 #define CHUNK_PAGE_BYTES 4096u
 #define BUF_RUN_PAGES    16u
-struct buf *buf_new_run(struct pool *pool);
+struct buf *buf_new_pages(struct pool *pool, uint32_t count);
 
 /* One slice of 'chunk'. Takes over the caller's reference. 'bytes' is 1 or more. */
 struct buf *buf_new(struct chunk *chunk, uint32_t offset, uint32_t bytes);

@@ -64,8 +64,11 @@ static void offer_pages(struct inbox *inbox, uint32_t due_bytes, uint32_t page_o
     inbox->head_bytes = head_bytes;
     inbox->page_bytes = pages * INBOX_PAGE_BYTES;
     add_piece(inbox, inbox->chunk->data + inbox->used_bytes, head_bytes);
-    while (inbox->spare.bytes < inbox->page_bytes)
-        buf_queue_put(&inbox->spare, buf_new_run(inbox->pool));
+    if (inbox->spare.bytes < inbox->page_bytes) {
+        uint32_t missing_bytes = inbox->page_bytes - (uint32_t)inbox->spare.bytes;
+
+        buf_queue_put(&inbox->spare, buf_new_pages(inbox->pool, missing_bytes / INBOX_PAGE_BYTES));
+    }
     for (struct buf *page = inbox->spare.head; pages > 0; pages--, page = page->next)
         add_piece(inbox, page->chunk->data, INBOX_PAGE_BYTES);
     add_piece(inbox, inbox->chunk->data + inbox->used_bytes + head_bytes, rest_bytes);

@@ -41,7 +41,7 @@ struct inbox {
     struct pool *pool;      /* borrowed */
     struct chunk *chunk;    /* one reference; NULL: none yet */
     uint32_t used_bytes;    /* of the chunk */
-    struct buf_queue spare; /* pages, in runs: first in, first out, so that they stay neighbours */
+    struct buf_queue spare; /* pages: first in, first out, so that they stay neighbours */
     /* The read that was offered. */
     struct iovec pieces[INBOX_MOST_PAGES + 2];
     int piece_count;

@@ -103,7 +103,7 @@ static void neighbours_in_a_chain_count_as_their_bytes(void **state)
     enum { BYTES = BUF_RUN_PAGES * CRC32C_PAGE_BYTES };
     static uint8_t data[BYTES];
     struct pool *pool = pool_new();
-    struct buf *run = buf_new_run(pool);
+    struct buf *run = buf_new_pages(pool, BUF_RUN_PAGES);
     struct buf *known = buf_share(run, 5 * CRC32C_PAGE_BYTES, CRC32C_PAGE_BYTES);
     (void)state;
 

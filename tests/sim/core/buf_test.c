@@ -94,7 +94,7 @@ static void a_chunk_of_any_size_comes_back(void **state)
 static void the_pages_of_a_run_lie_one_behind_the_other(void **state)
 {
     struct pool *pool = pool_new();
-    struct buf *run = buf_new_run(pool);
+    struct buf *run = buf_new_pages(pool, BUF_RUN_PAGES);
     const uint8_t *first = buf_data(run);
     uint32_t pages = 0;
     (void)state;
@@ -117,7 +117,7 @@ static void the_pages_of_a_run_lie_one_behind_the_other(void **state)
 static void a_run_is_whole_again_when_all_its_pages_came_back(void **state)
 {
     struct pool *pool = pool_new();
-    struct buf *run = buf_new_run(pool);
+    struct buf *run = buf_new_pages(pool, BUF_RUN_PAGES);
     const uint8_t *first = buf_data(run);
     struct buf *held = buf_share(run, 3 * CHUNK_PAGE_BYTES, CHUNK_PAGE_BYTES);
     (void)state;
@@ -126,7 +126,7 @@ static void a_run_is_whole_again_when_all_its_pages_came_back(void **state)
     buf_free(run);
     assert_int_equal(pool_live_chunks(pool), 1);
 
-    struct buf *other = buf_new_run(pool);
+    struct buf *other = buf_new_pages(pool, BUF_RUN_PAGES);
     struct chunk *single = chunk_new(pool, 4000); /* fills a gap */
 
     for (const struct buf *page = other; page; page = page->next)
@@ -139,11 +139,44 @@ static void a_run_is_whole_again_when_all_its_pages_came_back(void **state)
     chunk_unref(single);
     buf_free(held);
 
-    struct buf *again = buf_new_run(pool);
+    struct buf *again = buf_new_pages(pool, BUF_RUN_PAGES);
 
     assert_ptr_equal(buf_data(again), first);
     buf_free(again);
     buf_free(other);
+    assert_int_equal(pool_live_chunks(pool), 0);
+    pool_free(pool);
+}
+
+/* Who keeps one page of each run must not make the pool sixteen times as large as what he keeps. */
+static void gaps_between_pages_are_used_up(void **state)
+{
+    enum { KEPT = 8192 };
+    struct pool *pool = pool_new();
+    struct buf *kept = NULL;
+    uint64_t marks = 0;
+    (void)state;
+
+    for (uint64_t count = 0; count < KEPT; count++) {
+        struct buf *run = buf_new_pages(pool, BUF_RUN_PAGES);
+        struct buf *others = run->next;
+
+        memcpy(run->chunk->data, &count, sizeof(count));
+        run->next = kept;
+        kept = run;
+        buf_free(others);
+    }
+    assert_int_equal(pool_live_chunks(pool), KEPT);
+    assert_true(pool_bytes(pool) >= (size_t)KEPT * CHUNK_PAGE_BYTES);
+    assert_true(pool_bytes(pool) < (size_t)KEPT * CHUNK_PAGE_BYTES * 3 / 2);
+    for (const struct buf *page = kept; page; page = page->next) {
+        uint64_t mark;
+
+        memcpy(&mark, buf_data(page), sizeof(mark));
+        assert_int_equal(mark, KEPT - 1 - marks++);
+    }
+    assert_int_equal(marks, KEPT);
+    buf_free(kept);
     assert_int_equal(pool_live_chunks(pool), 0);
     pool_free(pool);
 }
@@ -217,6 +250,7 @@ int main(void)
     TEST(a_queue_gives_what_it_has);
     TEST(the_pages_of_a_run_lie_one_behind_the_other);
     TEST(a_run_is_whole_again_when_all_its_pages_came_back);
+    TEST(gaps_between_pages_are_used_up);
     TEST(few_bytes_are_put_together);
     TEST(nothing_is_written_behind_bytes_that_somebody_else_holds);
     TEST(what_is_kept_holds_back_no_large_chunk);
