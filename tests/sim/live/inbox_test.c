@@ -152,7 +152,7 @@ static void pages_stay_neighbours(void **state)
         struct inbox_expected expected = {.due_bytes = BYTES};
 
         inbox_offer(&source.inbox, &expected);
-        assert_in_range(source.inbox.piece_count, 1, INBOX_MOST_PAGES / BUF_RUN_PAGES + 4);
+        assert_in_range(source.inbox.piece_count, 1, 3 * INBOX_MOST_PAGES / BUF_RUN_PAGES);
         buf_free(inbox_take(&source.inbox, 1 + i * 2621 % BYTES));
     }
     source_free(&source);
