@@ -84,10 +84,10 @@ static inline void chunk_touch(struct chunk *chunk)
     chunk->note = 0;
 }
 
-/* So many pages: each a chunk and a slice of its own, their content undefined. Sixteen and sixteen
- * of them lie one behind the other, as few pieces for the kernel and for a CRC as can be; those of
- * the rest lie where there is room between others, and so do all before such gaps are more than a
- * quarter of what is in use. 'count' is 1 or more. */
+/* So many pages, each a chunk and a slice of its own; their content is undefined. By sixteen they
+ * lie one behind the other, as few pieces for the kernel and for a CRC as can be. A rest of less
+ * than half of that fills gaps between pages in use, and so do all pages while the gaps are more
+ * than a quarter of what is in use. 'count' is 1 or more. */
 #define CHUNK_PAGE_BYTES 4096u
 #define BUF_RUN_PAGES    16u
 struct buf *buf_new_pages(struct pool *pool, uint32_t count);
